@@ -1,0 +1,1 @@
+"""What a forward pass records, and how it is walked."""

@@ -1,0 +1,800 @@
+"""The engine: one walk from the roots of a graph to its leaves.
+
+Nodes are taken newest first, by a heap on their sequence numbers: a node's inputs were made before
+it, so when it is taken all of its gradient has arrived. The gradients on the way are plain arrays
+(tensors under `create_graph`, so that the walk is itself recorded). Leaves get theirs at the end:
+a walk that fails leaves every `.grad` as it was.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import sys
+import warnings
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import from_numpy_dtype
+from ..tensor import Tensor, as_array, tensor_extra, wrap
+from .modes import current, switch
+from .node import (
+    NODE,
+    OUTPUT,
+    TENSOR,
+    AccumulateGrad,
+    Freed,
+    Node,
+    Output,
+    edge_of,
+    function_of,
+)
+from .operator import FREEABLE
+from . import anomaly, quiet
+from .saved import bump
+from .source import fail, here
+
+__all__ = ["GradientEdge", "backward", "get_gradient_edge", "grad"]
+
+
+class GradientEdge(tuple[Any, ...]):
+    """A place in the graph where a gradient can be given or asked for: (node, output_nr)."""
+
+    __slots__ = ()
+
+    def __new__(cls, node: Any, output_nr: int, ownership_token: Any = None) -> GradientEdge:
+        return tuple.__new__(cls, (node, output_nr, ownership_token))
+
+    node = property(lambda self: self[0])
+    output_nr = property(lambda self: self[1])
+    ownership_token = property(lambda self: self[2])
+
+    def __repr__(self) -> str:
+        return f"GradientEdge(node={self[0]}, output_nr={self[1]}, ownership_token={self[2]})"
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where the gradient of a tensor goes."""
+    edge = edge_of(tensor)
+    if edge is None:
+        fail(RuntimeError, "It is not possible to get the gradient edge for a Tensor that does "
+                           "not require gradients")  # fmt: skip
+    return GradientEdge(*function_of(edge))
+
+
+# The walk
+
+
+class Walk:
+    """One call of `backward` or `grad`: its options, and what it found so far.
+
+    keep: the graph's saved tensors; create_graph: record the walk itself; accumulating: leaves get
+    their `.grad`; runs, alive: the nodes to run, and all edges' ends that matter (None: all);
+    found: requested edges and their gradients; counts: per leaf the gradients yet to come, kept
+    only when some leaf has a hook; late: callbacks to run at the end
+    """
+
+    __slots__ = ("accumulating", "alive", "anomaly", "counts", "create_graph", "current", "found",
+                 "keep", "late", "number", "runs")  # fmt: skip
+
+    def __init__(self, keep: bool, create_graph: bool, accumulating: bool) -> None:
+        self.keep, self.create_graph, self.accumulating = keep, create_graph, accumulating
+        self.runs: set[Any] | None = None
+        self.alive: set[Any] | None = None
+        self.found: dict[Any, Any] = {}
+        self.counts: dict[Any, int] | None = None
+        self.late: list[Any] = []
+        self.current: Any = None
+        self.anomaly = current().anomaly
+        self.number = next(_numbers)
+
+
+_numbers = itertools.count()
+_walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("walk", default=None)
+
+
+class Watched:
+    """How many leaves have hooks: while none has, walks need not tell when a leaf is complete."""
+
+    leaves = 0
+
+
+def walk(roots: list[tuple[Any, Any]], task: Walk) -> dict[Any, Any]:
+    """Propagate gradients from `roots`, (edge, gradient) pairs. Returns those of the leaves."""
+    pending: dict[Any, Any] = {}  # edge -> the sum of gradients that have arrived
+    owned: set[Any] = set()  # edges whose sum is an array of our own, so may be added to in place
+    heap: list[int] = []
+    nodes: dict[int, Any] = {}
+    leaves: dict[Any, Any] = {}
+    recorded = task.create_graph
+    keep = task.keep
+    simple = task.runs is None and not recorded and task.anomaly is None
+    freed: Freed | None = None
+
+    def arrive(edge: Any, g: Any) -> None:
+        """Add a gradient to what waits at an edge."""
+        have = pending.get(edge)
+        if have is None:
+            pending[edge] = g
+            kind = edge._kind
+            if kind == NODE:
+                heappush(heap, -edge.seq)
+                nodes[edge.seq] = edge
+            elif kind == OUTPUT:
+                node = edge.node
+                waiting = pending.get(node)
+                if waiting is None:
+                    pending[node] = {edge.number: edge}
+                    heappush(heap, -node.seq)
+                    nodes[node.seq] = node
+                else:
+                    waiting[edge.number] = edge
+            else:
+                leaves[edge] = None
+        elif edge in owned:
+            np.add(have, g, out=have)
+        else:
+            pending[edge] = total = have + g
+            if not recorded and total.__class__ is np.ndarray:
+                owned.add(edge)
+
+    for edge, g in roots:
+        arrive(edge, g)
+    while heap:
+        seq = -heappop(heap)
+        node = nodes.pop(seq)
+        g = pending.pop(node)
+        if simple and node.extra is None and g.__class__ is not dict:
+            grads = node.backward(node, g)
+        else:
+            grads = visit(node, g, pending, task)
+            if grads is None:
+                continue
+        if not keep and node.saved.__class__ in FREEABLE:
+            if freed is None:
+                freed = Freed(here())
+            node.saved = freed
+        if node.fix is not None:
+            grads = fixed(node, grads)
+        for edge, g in zip(node.next, grads):  # noqa: B905 - a checked `zip` is slower
+            if edge is None or g is None:
+                continue
+            have = pending.get(edge)
+            if have is None and edge._kind == NODE:
+                pending[edge] = g
+                seq = edge.seq
+                heappush(heap, -seq)
+                nodes[seq] = edge
+            else:
+                arrive(edge, g)
+        if task.counts is not None:
+            settle(node, pending, leaves, task)
+    return {leaf: pending[leaf] for leaf in leaves if leaf in pending}
+
+
+def end_of(edge: Any) -> Any:
+    """The node or leaf to which an edge leads."""
+    return edge.node if edge._kind == OUTPUT else edge
+
+
+def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
+    """The general way through a node: several outputs, hooks, requested inputs, recording."""
+    several = g.__class__ is dict
+    arrived = [pending.pop(g[n], None) if n in g else None for n in range(node.outputs)] \
+        if several else [g]  # fmt: skip
+    extra = node.extra
+    recorded = task.create_graph
+    if extra is not None:
+        arrived = run_prehooks(node, extra, arrived, recorded)
+    edges = [g[n] if n in g else None for n in range(node.outputs)] if several else [node]
+    for edge, value in zip(edges, arrived, strict=True):
+        if edge is not None and edge in task.found and value is not None:
+            task.found[edge] = value
+    if task.runs is not None and node not in task.runs:
+        return None
+    alive = task.alive
+    needs = [e is not None and (alive is None or end_of(e) in alive) for e in node.next]
+    before = task.current
+    task.current = node
+    try:
+        value = gathered(node, arrived) if several else arrived[0]
+        grads = node.differentiate(value, needs, recorded)
+    except Exception:
+        if task.anomaly is not None:
+            anomaly.tell(node)
+        raise
+    finally:
+        task.current = before
+    if len(grads) != len(node.next):
+        grads = (*grads, *[None] * (len(node.next) - len(grads)))
+    grads = tuple(d if n else None for d, n in zip(grads, needs, strict=True))
+    if task.anomaly:
+        anomaly.look(node, grads)
+    if extra is not None and extra.hooks:
+        grads = run_hooks(node, extra, fixed(node, grads), arrived, recorded)
+    return grads
+
+
+def gathered(node: Any, arrived: list[Any]) -> Any:
+    """The gradients of a node's outputs as its rule wants them: alone if only one carries any."""
+    made = node.op
+    if made is not None and made.differentiable is not None and len(made.differentiable) == 1:
+        return arrived[made.differentiable[0]]
+    return tuple(arrived)
+
+
+def fixed(node: Any, grads: Any) -> tuple[Any, ...]:
+    """Gradients in the shapes and dtypes of the inputs: broadcast axes summed, dtypes cast."""
+    wants = node.fix
+    if wants is None:
+        return grads  # type: ignore[no-any-return]
+    done = []
+    for index, (g, want) in enumerate(zip(grads, wants, strict=False)):
+        if g is None or want is None or want.__class__ is not tuple:
+            done.append(g)
+            continue
+        shape, kind = want
+        if g.shape != shape:
+            g = sum_to(g, shape)
+            if g is None:
+                fail(
+                    RuntimeError,
+                    f"Function {node.name()} returned an invalid gradient at index {index} - got "
+                    f"{list(grads[index].shape)} but expected shape compatible with {list(shape)}",
+                )
+        have = g._array.dtype if isinstance(g, Tensor) else g.dtype
+        if have is not kind and have != kind:
+            g = cast(g, kind)
+        done.append(g)
+    return tuple(done)
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a gradient over the axes along which its input was broadcast; None if it was not."""
+    extra = g.ndim - len(shape)
+    if extra < 0:
+        return None
+    axes = tuple(range(extra))
+    for axis, (have, want) in enumerate(zip(tuple(g.shape)[extra:], shape, strict=True), extra):
+        if have != want:
+            if want != 1:
+                return None
+            axes += (axis,)
+    total = np.add.reduce(g, axis=axes if len(axes) < g.ndim else None)
+    return np.reshape(total, shape) if total.shape != shape else total
+
+
+def cast(g: Any, kind: Any) -> Any:
+    """A gradient in another dtype: of a complex one for a real input, the real part."""
+    if isinstance(g, Tensor):
+        if g._array.dtype.kind == "c" and kind.kind != "c":
+            g = np.real(g)
+        return g.to(from_numpy_dtype(kind))  # type: ignore[attr-defined]
+    if g.dtype.kind == "c" and kind.kind != "c":
+        g = np.real(g)
+    return g.astype(kind)
+
+
+# Hooks
+
+
+def shown(g: Any, recorded: bool) -> Any:
+    """A gradient as users see it: a tensor, in PyTorch's convention for complex numbers."""
+    if g is None:
+        return None
+    if not recorded:
+        g = wrap(as_array(g))
+    return g.conj() if g._array.dtype.kind == "c" else g
+
+
+def hidden(g: Any, recorded: bool) -> Any:
+    """What a user's function returned, as the walk carries it."""
+    if g is None:
+        return None
+    if g._array.dtype.kind == "c":
+        g = g.conj()
+    return g if recorded else g._array
+
+
+def run_prehooks(node: Any, extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
+    """Hooks of the outputs' tensors, then the node's own prehooks, then retained gradients."""
+    if not (extra.tensor_hooks or extra.prehooks or extra.retained):
+        return arrived
+    grads = [shown(g, recorded) for g in arrived]
+    for number, hooks in extra.tensor_hooks.items():
+        for hook in list(hooks.values()):
+            if grads[number] is not None:
+                grads[number] = after_hook(hook, grads[number], hook(grads[number]))
+    for hook in list(extra.prehooks.values()):
+        result = hook(tuple(grads))
+        if result is not None:
+            grads = list(checked_grads(hook, result, len(grads)))
+    for number, held in extra.retained.items():
+        tensor = held()
+        if tensor is not None and grads[number] is not None:
+            g = grads[number]
+            if tensor._grad is None:
+                tensor._grad = g if recorded else wrap(g._array.copy())
+            else:
+                tensor._grad = tensor._grad + g
+    return [hidden(g, recorded) for g in grads]
+
+
+def run_hooks(node: Any, extra: Any, grads: Any, arrived: list[Any], recorded: bool) -> Any:
+    """The node's hooks after it ran."""
+    inputs = tuple(shown(g, recorded) for g in grads)
+    outputs = tuple(shown(g, recorded) for g in arrived)
+    for hook in list(extra.hooks.values()):
+        result = hook(inputs, outputs)
+        if result is not None:
+            inputs = checked_grads(hook, result, len(inputs))
+    return tuple(hidden(g, recorded) for g in inputs)
+
+
+def hook_name(hook: Any) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+def checked_grads(hook: Any, result: Any, count: int) -> tuple[Any, ...]:
+    if not isinstance(result, tuple):
+        if count == 1 and isinstance(result, Tensor):
+            return (result,)
+        raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
+    if len(result) != count:
+        raise RuntimeError(
+            f"hook '{hook_name(hook)}' has returned an incorrect number of values (got "
+            f"{len(result)}, but expected {count})"
+        )
+    return result
+
+
+def after_hook(hook: Any, g: Tensor, result: Any) -> Tensor:
+    """What a tensor hook made of a gradient, checked as PyTorch does."""
+    if result is None:
+        return g
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if result._array.dtype != g._array.dtype:
+        def legacy(t: Tensor) -> str:
+            name = t.dtype.legacy
+            return f"CPU{name}Type" if t.dtype.is_complex else f"torch.{name}Tensor"
+
+        raise RuntimeError(
+            f"hook '{hook_name(hook)}' has changed the type of value (was {legacy(g)} got "
+            f"{legacy(result)})"
+        )
+    if result._array.shape != g._array.shape:
+        raise RuntimeError(f"hook '{hook_name(hook)}' has changed the size of value")
+    return result
+
+
+# Leaves
+
+
+def settle(node: Any, pending: Any, leaves: Any, task: Walk) -> None:
+    """Where leaves have hooks: finish a leaf as soon as its last gradient has arrived."""
+    for edge in node.next:
+        if edge in (task.counts or ()):
+            task.counts[edge] -= 1  # type: ignore[index]
+            if task.counts[edge] == 0:  # type: ignore[index]
+                del task.counts[edge]  # type: ignore[union-attr]
+                if edge in pending:
+                    leaves.pop(edge, None)
+                    finish(edge, pending.pop(edge), task)
+
+
+def finish(leaf: Any, g: Any, task: Walk) -> None:
+    """Bring a complete gradient to a leaf: hooks, then `.grad` or the list of requested ones."""
+    extra = leaf._extra
+    recorded = task.create_graph
+    if extra is not None:
+        g = run_prehooks(leaf, extra, [g], recorded)[0]
+    if leaf in task.found:
+        task.found[leaf] = g
+    if not task.accumulating:
+        return
+    accumulate(leaf, g, recorded)
+    if extra is not None:
+        for hook in list(extra.post.values()):
+            if hook(leaf) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+        for hook in list(extra.hooks.values()):
+            hook((), (shown(g, recorded),))
+
+
+def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
+    """Add a gradient to a leaf's `.grad`."""
+    if leaf._edge is None:
+        return
+    if leaf._array.dtype.kind == "c":
+        g = np.conj(g)
+    have = leaf._grad
+    if not recorded and g.dtype is not leaf._array.dtype:
+        g = g.astype(leaf._array.dtype)
+    if recorded:
+        leaf._grad = g.clone() if have is None else have + g
+        return
+    if have is None:
+        # The array becomes the gradient if nothing else holds it: three references are here.
+        if (
+            g.__class__ is not np.ndarray or g.base is not None or sys.getrefcount(g) > 4
+            or g.strides != leaf._array.strides
+        ):  # fmt: skip
+            g = dense_copy(g, leaf._array)
+        leaf._grad = wrap(g)
+    elif have._edge is not None and current().grad:
+        leaf._grad = have + wrap(g)
+    else:
+        np.add(have._array, g, out=have._array, casting="same_kind")
+        bump(have, here())
+
+
+def dense_copy(g: Any, like: Any) -> Any:
+    """A copy of a gradient, in the memory order of its leaf."""
+    made = np.empty_like(like, subok=False)
+    np.copyto(made, g)
+    return made
+
+
+# backward and grad
+
+
+def as_edge(place: Any) -> Any:
+    """The edge of a tensor or a GradientEdge."""
+    if isinstance(place, GradientEdge):
+        node = place.node
+        if isinstance(node, AccumulateGrad):
+            return node.variable
+        return node if node.outputs == 1 else Output(node, place.output_nr)
+    return edge_of(place)
+
+
+def first_grads(outputs: Sequence[Any], grads: Sequence[Any], recorded: bool) -> list[Any]:
+    """The gradients with which a walk begins, checked against their outputs."""
+    begun = []
+    for index, (out, g) in enumerate(zip(outputs, grads, strict=True)):
+        edge = as_edge(out)
+        if edge is None:
+            fail(
+                RuntimeError,
+                f"element {index} of tensors does not require grad and does not have a grad_fn",
+                "nothing that it was computed from has requires_grad=True, or it was computed "
+                "under no_grad, detached, or made anew from numbers (.item(), .numpy(), "
+                "torch.tensor(...))",
+            )
+        shape, kind = place_of(out, edge)
+        if g is None:
+            count = int(np.prod(shape)) if shape else 1
+            if count != 1:
+                fail(
+                    RuntimeError,
+                    "grad can be implicitly created only for scalar outputs",
+                    f"this one has shape {list(shape)}: reduce it (.sum() or .mean()), or pass "
+                    "the gradient of your loss with respect to it: y.backward(gradient)",
+                )
+            public = from_numpy_dtype(kind)
+            if public.category != 2:
+                fail(RuntimeError, "grad can be implicitly created only for real scalar outputs "
+                                   f"but got {public}")  # fmt: skip
+            array = np.ones(shape, kind)
+            begun.append((edge, wrap(array) if recorded else array))
+            continue
+        if not isinstance(g, Tensor):
+            fail(TypeError, f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        if g._array.shape != shape:
+            fail(
+                RuntimeError,
+                f"Mismatch in shape: grad_output[{index}] has a shape of {g.shape} and "
+                f"output[{index}] has a shape of torch.Size({list(shape)}).",
+            )
+        if (g._array.dtype.kind == "c") != (kind.kind == "c"):
+            fail(
+                RuntimeError,
+                "For complex Tensors, both grad_output and output are required to have the same "
+                f"dtype. Mismatch in dtype: grad_output[{index}] has a dtype of {g.dtype} and "
+                f"output[{index}] has a dtype of {from_numpy_dtype(kind)}.",
+            )
+        value = hidden(g, recorded)
+        begun.append((edge, value if g._array.dtype == kind else cast(value, kind)))
+    return begun
+
+
+def place_of(out: Any, edge: Any) -> tuple[Any, Any]:
+    """Shape and NumPy dtype of the output at an edge."""
+    if isinstance(out, Tensor):
+        return out._array.shape, out._array.dtype
+    node, number = out.node, out.output_nr
+    if isinstance(node, AccumulateGrad):
+        return node.variable._array.shape, node.variable._array.dtype
+    if node.outputs > 1:
+        return node.out_shape[number], node.out_dtype[number]
+    return node.out_shape, node.out_dtype
+
+
+def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
+    """Look over the graph before a walk: what leads to the requested edges, how much comes to
+    each leaf."""
+    seen: set[Any] = set()
+    stack = [end_of(e) for e in roots]
+    while stack:
+        node = stack.pop()
+        if node not in seen and node._kind == NODE:
+            seen.add(node)
+            stack.extend(end_of(e) for e in node.next if e is not None)
+    if targets is None:
+        runs = seen
+    else:
+        alive = {end_of(e) for e in targets}
+        runs = set()
+        for node in sorted(seen, key=lambda n: n.seq):
+            if any(e is not None and end_of(e) in alive for e in node.next):
+                alive.add(node)
+                runs.add(node)
+        task.alive, task.runs = alive, runs
+    if Watched.leaves:
+        ends = [e for n in runs for e in n.next if e is not None] + roots
+        task.counts = {}
+        for edge in ends:
+            if edge._kind == TENSOR:
+                task.counts[edge] = task.counts.get(edge, 0) + 1
+
+
+def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: bool,
+        targets: list[Any] | None, accumulating: bool) -> Walk:  # fmt: skip
+    """A whole walk. What it found is in the result; leaves get their `.grad` if `accumulating`."""
+    task = Walk(keep, create_graph, accumulating)
+    roots = first_grads(outputs, grads, create_graph)
+    if targets is not None or Watched.leaves:
+        plan(task, [e for e, _ in roots], targets)
+        if targets is not None:
+            task.found = dict.fromkeys(targets)
+            roots = [(e, g) for e, g in roots if end_of(e) in (task.alive or ())]
+    mode = current()
+    token = _walk.set(task)
+    if mode.grad is not create_graph:
+        switch(mode.but(grad=create_graph))
+    state = quiet.enter()
+    try:
+        for leaf, g in walk(roots, task).items():
+            finish(leaf, g, task)
+        while task.late:
+            task.late.pop(0)()
+    finally:
+        quiet.leave(state)
+        _walk.reset(token)
+        if mode.grad is not create_graph:
+            switch(current().but(grad=mode.grad))
+    return task
+
+
+def listed(places: Any) -> tuple[Any, ...]:
+    """One tensor or edge, a sequence of them, or a dictionary's values, as a tuple."""
+    if isinstance(places, (Tensor, GradientEdge)):
+        return (places,)
+    return tuple(places.values()) if isinstance(places, dict) else tuple(places)
+
+
+def listed_grads(grads: Any, count: int) -> tuple[Any, ...]:
+    if grads is None:
+        return (None,) * count
+    if isinstance(grads, Tensor):
+        grads = (grads,)
+    grads = tuple(grads)
+    if len(grads) != count:
+        fail(RuntimeError, f"got {count} tensors and {len(grads)} gradients")
+    return grads
+
+
+def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None,
+             create_graph: bool = False, grad_variables: Any = None,
+             inputs: Any = None) -> None:  # fmt: skip
+    """Add the gradient of `tensors` to the `.grad` of every leaf they were computed from.
+
+    grad_tensors: a gradient per tensor; may be left out for tensors of one element
+    retain_graph: keep what the graph saved, so that it can be walked again (default: create_graph)
+    create_graph: record the walk, so that gradients can themselves be differentiated
+    inputs: only these tensors get a gradient
+    """
+    if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.",
+                      FutureWarning, stacklevel=2)  # fmt: skip
+        if grad_tensors is not None:
+            raise RuntimeError("`grad_tensors` and `grad_variables` (deprecated) arguments both "
+                               "passed to `backward()`. Please only use `grad_tensors`.")  # fmt: skip
+        grad_tensors = grad_variables
+    outputs = listed(tensors)
+    keep = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        warn_cycle()
+    if inputs is None:
+        run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, None, True)
+        return
+    places = listed(inputs)
+    if not places:
+        fail(RuntimeError, "`inputs` argument to `backward()` cannot be empty.")
+    for place in places:
+        if isinstance(place, Tensor) and not place.requires_grad:
+            fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+    edges = [as_edge(p) for p in places]
+    task = run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, edges, True)
+    for place, edge in zip(places, edges, strict=True):
+        g = task.found[edge]
+        if isinstance(place, Tensor) and edge is not place and g is not None:
+            accumulate_into(place, shown(g, create_graph))
+
+
+def accumulate_into(tensor: Tensor, g: Tensor) -> None:
+    """Add to the `.grad` of a tensor that is not a leaf."""
+    tensor._retains = True
+    tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+
+_cycle_told = False
+
+
+def warn_cycle() -> None:
+    global _cycle_told
+    if not _cycle_told:
+        _cycle_told = True
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the "
+            "parameter and its gradient which can cause a memory leak. We recommend using "
+            "autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, make sure to reset the .grad fields of your parameters to None after use to "
+            "break the cycle and avoid the leak.",
+            stacklevel=4,
+        )
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+         is_grads_batched: bool = False, materialize_grads: bool = False) -> Any:  # fmt: skip
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` changes.
+
+    grad_outputs: a gradient per output; may be left out for outputs of one element
+    allow_unused: None, rather than an error, for inputs that the outputs do not depend on
+    is_grads_batched: grad_outputs have a leading batch dimension, and so do the results
+    materialize_grads: zeros in place of None
+    """
+    outs, places = listed(outputs), listed(inputs)
+    if materialize_grads:
+        if allow_unused is False:
+            raise ValueError("Expected allow_unused to be True or not passed when "
+                             f"materialize_grads=True, but got: allow_unused={allow_unused}.")  # fmt: skip
+        if any(isinstance(p, GradientEdge) for p in places):
+            fail(RuntimeError, "materialize_grads cannot be used when the given input is a "
+                               "GradientEdge")  # fmt: skip
+    if not only_inputs:
+        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). "
+                      "To accumulate gradient for other parts of the graph, please use "
+                      "torch.autograd.backward.", FutureWarning, stacklevel=2)  # fmt: skip
+    if not places:
+        fail(RuntimeError, "`inputs` argument to `grad()` cannot be empty.")
+    for place in places:
+        if not isinstance(place, (Tensor, GradientEdge)):
+            fail(RuntimeError, "all inputs have to be Tensors or GradientEdges, but got "
+                               f"{type(place).__name__}")  # fmt: skip
+        if isinstance(place, Tensor) and not place.requires_grad:
+            fail(RuntimeError, "One of the differentiated Tensors does not require grad")
+    keep = create_graph if retain_graph is None else retain_graph
+    given = listed_grads(grad_outputs, len(outs))
+    edges = [as_edge(p) for p in places]
+    if is_grads_batched:
+        found = batched(outs, given, keep, create_graph, edges)
+    else:
+        task = run(outs, given, keep, create_graph, edges, False)
+        found = results(task, edges)
+    for index, (place, g) in enumerate(zip(places, found, strict=True)):
+        if g is None and materialize_grads:
+            found[index] = wrap(np.zeros_like(place._array))
+            if create_graph:
+                found[index].requires_grad_()
+        elif g is None and not allow_unused:
+            fail(
+                RuntimeError,
+                f"The differentiated Tensor at index {index} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior.",
+            )
+    if isinstance(inputs, dict):
+        return dict(zip(inputs, found, strict=True))
+    return tuple(found)
+
+
+def results(task: Walk, edges: list[Any]) -> list[Any]:
+    """What a walk found, as tensors that share memory neither with each other nor with saved
+    values."""
+    out: list[Any] = []
+    taken: set[int] = set()
+    for edge in edges:
+        g = task.found[edge]
+        if g is not None and not task.create_graph:
+            g = as_array(g)
+            if id(g) in taken or g.base is not None or sys.getrefcount(g) > 3:
+                g = np.array(g)
+            taken.add(id(g))
+        out.append(shown(g, task.create_graph))
+    return out
+
+
+def batched(outs: Any, given: Any, keep: bool, create_graph: bool, edges: Any) -> list[Any]:
+    """One walk per example of the leading dimension, stacked."""
+    from ..ops.joining import stack
+
+    size = next(g.shape[0] for g in given if g is not None)
+    rows = []
+    for i in range(size):
+        last = i == size - 1
+        one = [None if g is None else g[i] for g in given]
+        rows.append(results(run(outs, one, keep or not last, create_graph, edges, False), edges))
+    return [None if column[0] is None else stack(column) for column in zip(*rows, strict=True)]
+
+
+def call_node(node: Node, grads: tuple[Any, ...]) -> Any:
+    """Run one node by hand: `grad_fn(gradient)`."""
+    value = tuple(hidden(g, False) for g in grads)
+    needs = [e is not None for e in node.next]
+    found = node.differentiate(value if node.outputs > 1 else value[0], needs, False)
+    found = tuple(shown(g, False) for g in fixed(node, found))
+    return found[0] if len(found) == 1 else found
+
+
+# On tensors
+
+
+def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
+              create_graph: bool = False, inputs: Any = None) -> None:  # fmt: skip
+    """Add this tensor's gradient to the `.grad` of the leaves it was computed from.
+
+    See `leafgrad.autograd.backward`; `gradient` may be left out for a tensor of one element.
+    """
+    if inputs is None and not create_graph:
+        grads = (gradient,) if gradient is None or isinstance(gradient, Tensor) else             listed_grads(gradient, 1)  # fmt: skip
+        run((self,), grads, bool(retain_graph), False, None, True)
+    else:
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Let `backward()` fill `.grad` although this tensor is not a leaf."""
+    if not self.requires_grad:
+        fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+    if self.is_leaf or self._retains:
+        return
+    import weakref
+
+    extra, number = tensor_extra(self)
+    extra.retained[number] = weakref.ref(self)
+    self._retains = True
+
+
+def register_hook(self: Tensor, hook: Any) -> Any:
+    """Call `hook(grad)` whenever a gradient for this tensor was computed; it may return another."""
+    from ..utils.hooks import add_hook
+
+    if not self.requires_grad:
+        fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
+    extra, number = tensor_extra(self)
+    if self.is_leaf:
+        Watched.leaves += 1
+    return add_hook(extra.tensor_hooks.setdefault(number, {}), hook)
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Any:
+    """Call `hook(leaf)` after `backward()` has updated this leaf's `.grad`."""
+    from ..utils.hooks import add_hook
+
+    if not self.requires_grad:
+        fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
+    if not self.is_leaf:
+        fail(RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors")
+    Watched.leaves += 1
+    return add_hook(tensor_extra(self)[0].post, hook)
+
+
+for _method in (retain_grad, register_hook, register_post_accumulate_grad_hook):
+    setattr(Tensor, _method.__name__, _method)
+_backward.__name__ = "backward"
+Tensor.backward = _backward  # type: ignore[attr-defined]

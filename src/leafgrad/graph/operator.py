@@ -1,0 +1,799 @@
+"""The table of operators, and the way of a call: compute, and record if a gradient is wanted.
+
+    @op
+    def mul(input, other):
+        return np.multiply(input, other)
+
+    mul.vjp(
+        input=lambda g, other: g * other,
+        other=lambda g, input: g * input,
+    )
+
+The forward and the rules are NumPy functions and operators on whatever values they are given:
+arrays in an eager pass, tensors under `create_graph`, other kinds of array under `compile` and
+`func`. A rule maps the gradient `g` of the output to that of the argument it is named for. What
+else it names is what gets saved: tensor arguments, parameters, `out`, or `<argument>_shape` for an
+argument's shape alone. The engine sums over broadcast axes and casts; a rule never does.
+
+Rules are plain transposes: no conjugates. PyTorch's convention for complex gradients follows by
+conjugating where gradients enter the engine and where they leave it.
+
+Tensor arguments come first; after a `/` come parameters, which rules may name too. Calls have three
+ways of one meaning: `_unary` and `_binary`, the fast ways of elementwise operators on float32 and
+float64, and `_general`, for everything.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import (
+    F32,
+    F64,
+    dtype,
+    from_numpy_dtype,
+    get_default_dtype,
+    is_differentiable,
+    of_scalar,
+    promote_types,
+)
+from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
+from .inplace import store, view_of
+from .modes import OFF, ON, current
+from .node import Freed, Node, Output, clock, edge_of, fail_freed, shape_dtype
+from .saved import SavedTensor, bump, check_inference, fail_modified
+from .source import INTERNAL, fail, failure, here, user_frame
+
+_frame = sys._getframe
+_new = object.__new__
+_ndarray = np.ndarray
+
+OPS: dict[str, Op] = {}
+
+NUMBERS = (bool, int, float, complex)
+
+
+class Rule:
+    """The derivative for one argument: a function, and the names of what it needs besides `g`."""
+
+    __slots__ = ("function", "names")
+
+    def __init__(self, function: Callable[..., Any], known: set[str], op: str) -> None:
+        names = tuple(inspect.signature(function).parameters)
+        if not names or names[0] != "g":
+            raise TypeError(f"{op}: a rule's first argument is g, the gradient of the output")
+        unknown = [n for n in names[1:] if n not in known]
+        if unknown:
+            raise TypeError(f"{op}: a rule names {unknown}, which the operator has not")
+        self.function, self.names = function, names[1:]
+
+
+class Op:
+    """One operator: name, forward, rules, and how its arguments and results behave.
+
+    tensors, params: names of the tensor arguments and of the parameters; variadic: the one tensor
+    argument is a sequence; promote: None (dtypes as they are), "same" (to the common dtype) or
+    "float" (the same, integers to the default float); view: the result shares the first argument's
+    memory; differentiable: which outputs carry gradients, where there are several
+    """
+
+    def __init__(self, forward: Callable[..., Any], name: str, node: str, promote: str | None,
+                 view: bool, differentiable: tuple[int, ...] | None) -> None:  # fmt: skip
+        self.forward, self.name, self.promote, self.view = forward, name, promote, view
+        self.differentiable = differentiable
+        self.signature = inspect.signature(forward)
+        parameters = list(self.signature.parameters.values())
+        self.variadic = bool(parameters) and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        first = inspect.Parameter.POSITIONAL_ONLY
+        if self.variadic:
+            tensors, rest = parameters[:1], parameters[1:]
+        elif any(p.kind is first for p in parameters):
+            tensors = [p for p in parameters if p.kind is first]
+            rest = parameters[len(tensors) :]
+        else:
+            tensors, rest = parameters, []
+        self.tensors = tuple(p.name for p in tensors)
+        self.params = tuple(p.name for p in rest)
+        self.rules: dict[str, Rule] = {}
+        self.joint: Rule | None = None
+        self.jvp: Callable[..., Any] | None = None
+        self.node: type[Node] = type(
+            node, (Node,), {"__slots__": (), "op": self, "differentiate": _differentiate,
+                            "backward": staticmethod(_backward), "__module__": "torch.autograd"}
+        )  # fmt: skip
+        self._plans: dict[int, list[tuple[str, str, int]]] = {}
+
+    def rule(self, index: int) -> Rule | None:
+        return self.joint or self.rules.get(self.tensors[index])
+
+    def plan(self, need: int) -> list[tuple[str, str, int]]:
+        """What to save when the arguments of the bits in `need` want gradients."""
+        found = self._plans.get(need)
+        if found is not None:
+            return found
+        names: dict[str, None] = {}
+        if self.joint:
+            names.update(dict.fromkeys(self.joint.names))
+        for index, tensor in enumerate(self.tensors):
+            if need >> index & 1 and tensor in self.rules:
+                names.update(dict.fromkeys(self.rules[tensor].names))
+        plan = []
+        for name in names:
+            if name == "out":
+                plan.append((name, "out", 0))
+            elif name in self.tensors:
+                plan.append((name, "tensor", self.tensors.index(name)))
+            elif name in self.params:
+                plan.append((name, "param", self.params.index(name)))
+            else:
+                plan.append((name, "shape", self.tensors.index(name.removesuffix("_shape"))))
+        self._plans[need] = plan
+        return plan
+
+
+class Numbers(dict[str, Any]):
+    """Saved values among which is no tensor: nothing to free."""
+
+
+# What holds saved tensors, and so is freed by a backward pass. A list or a Numbers holds none.
+FREEABLE = {tuple, dict, SavedTensor}
+
+
+def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
+       node: str | None = None, promote: str | None = None, view: bool = False,
+       differentiable: tuple[int, ...] | None = None) -> Any:  # fmt: skip
+    """Make an operator of a NumPy function. `node` is PyTorch's name of its graph node."""
+
+    def make(forward: Callable[..., Any]) -> Any:
+        called = name or forward.__name__.rstrip("_")
+        camel = "".join(part.capitalize() for part in called.split("_"))
+        made = Op(forward, called, node or f"{camel}Backward0", promote, view, differentiable)
+        call = _call_for(made, dunder=False)
+        call.__name__ = call.__qualname__ = called
+        call.__doc__ = forward.__doc__
+        call.__module__ = forward.__module__
+        call.__signature__ = made.signature
+        call.op = made
+
+        def vjp(_joint: Callable[..., Any] | None = None, **rules: Callable[..., Any]) -> Any:
+            known = {"out", *made.tensors, *made.params, *(f"{t}_shape" for t in made.tensors)}
+            if _joint is not None:
+                made.joint = Rule(_joint, known, called)
+            for argument, function in rules.items():
+                if argument not in made.tensors:
+                    raise TypeError(f"{called}: no tensor argument {argument!r}")
+                made.rules[argument] = Rule(function, known, called)
+            if getattr(call, "prepare", None) is not None:
+                call.prepare()
+            return call
+
+        call.vjp = vjp
+        OPS[called if called not in OPS else forward.__name__] = made
+        return call
+
+    return make if forward is None else make(forward)
+
+
+def dunder(call: Any) -> Any:
+    """The operator as Python's own `__add__` and so on: NotImplemented for foreign operands."""
+    made = _call_for(call.op, dunder=True)
+    made.__name__ = made.__qualname__ = call.__name__
+    made.__doc__ = call.__doc__
+    if getattr(made, "prepare", None) is not None:
+        made.prepare()
+    return made
+
+
+def _call_for(made: Op, dunder: bool) -> Any:
+    fast = made.promote is not None and not made.params and not made.variadic and not made.view
+    if fast and len(made.tensors) == 1:
+        return _unary(made)
+    if fast and len(made.tensors) == 2:
+        return _binary(made, dunder)
+    return _general(made)
+
+
+# The fast ways
+
+
+def _unary(made: Op) -> Any:
+    forward, cls = made.forward, made.node
+    general = _general(made)
+    keeps_input = keeps_out = False
+    differentiable = False
+
+    def call(input: Any, *, out: Any = None) -> Any:
+        a = input
+        mode = current()
+        if a.__class__ not in TENSORS or (mode is not ON and mode is not OFF) or out is not None:
+            return general(a, out=out)
+        x = a._array
+        kind = x.dtype
+        if kind is not F32 and kind is not F64:
+            return general(a)
+        r = forward(x)
+        if r.__class__ is not _ndarray:
+            r = as_array(r)
+        t = _new(Tensor)
+        t._array = r
+        t._base = None
+        t._versions = versions = [0, 0, None, None]
+        edge = a._edge
+        if edge is not None and mode is ON and differentiable:
+            if not edge.plain:
+                edge = edge.resolve(a)
+                if edge is None:
+                    t._edge = None
+                    return t
+            t._edge = node = cls()
+            node.next = (edge,)
+            node.seq = seq = clock()
+            node.out_shape = r.shape
+            node.out_dtype = kind
+            node.fix = node.extra = None
+            if keeps_input:
+                if a._inference:
+                    check_inference(a)
+                node.saved = (a, (r, versions, seq) if keeps_out else None)
+            else:
+                node.saved = (None, (r, versions, seq)) if keeps_out else None
+            frame = _frame(1)
+            code = frame.f_code
+            if INTERNAL[code.co_filename]:
+                frame = user_frame(frame)
+                code = frame.f_code
+            node.code = code
+            node.offset = frame.f_lasti
+        else:
+            t._edge = None
+        return t
+
+    def prepare() -> None:
+        nonlocal keeps_input, keeps_out, differentiable
+        rule = made.rules.get(made.tensors[0])
+        if rule is None:
+            return
+        differentiable = True
+        keeps_input = made.tensors[0] in rule.names
+        keeps_out = "out" in rule.names
+        if set(rule.names) <= {made.tensors[0], "out"}:
+            cls.backward = staticmethod(_unary_backward(rule, made.tensors[0]))
+
+    call.prepare = prepare  # type: ignore[attr-defined]
+    return call
+
+
+def _unary_backward(rule: Rule, name: str) -> Any:
+    function, names = rule.function, rule.names
+
+    if not names:
+
+        def backward(node: Any, g: Any) -> Any:
+            return (function(g),)
+
+    elif names == ("out",):
+
+        def backward(node: Any, g: Any) -> Any:
+            saved = node.saved
+            if saved.__class__ is not tuple:
+                return _backward(node, g)
+            out, versions, tick = saved[1]
+            if versions[TICK] > tick:
+                fail_modified(node, "out", saved[1])
+            return (function(g, out),)
+
+    elif names == (name,):
+
+        def backward(node: Any, g: Any) -> Any:
+            saved = node.saved
+            if saved.__class__ is not tuple:
+                return _backward(node, g)
+            a = saved[0]
+            if a._versions[TICK] > node.seq:
+                fail_modified(node, name, a)
+            return (function(g, a._array),)
+
+    else:
+        backward = _backward
+    return backward
+
+
+def _binary(made: Op, dunder: bool) -> Any:
+    forward, cls = made.forward, made.node
+    general = _general(made, dunder)
+    first, second = made.tensors
+    # What to keep of (first, second, out), by which of the two wants a gradient: bits 1 and 2.
+    keeps: list[tuple[bool, bool, bool]] = [(False, False, False)] * 4
+    differentiable = False
+
+    def call(input: Any, other: Any, *, out: Any = None) -> Any:
+        a, b = input, other
+        mode = current()
+        if a.__class__ not in TENSORS or (mode is not ON and mode is not OFF) or out is not None:
+            return general(a, b, out=out)
+        x = a._array
+        kind = x.dtype
+        if kind is not F32 and kind is not F64:
+            return general(a, b)
+        sort = b.__class__
+        if sort in TENSORS:
+            y = b._array
+            if y.dtype is not kind:
+                return general(a, b)
+            eb = b._edge
+        elif sort is float or sort is int:
+            y = b
+            eb = None
+        else:
+            return general(a, b)
+        try:
+            r = forward(x, y)
+        except Exception as error:
+            raise explained(made, (a, b), error) from None
+        if r.__class__ is not _ndarray:
+            r = as_array(r)
+        t = _new(Tensor)
+        t._array = r
+        t._base = None
+        t._versions = versions = [0, 0, None, None]
+        ea = a._edge
+        if (ea is None and eb is None) or mode is OFF or not differentiable:
+            t._edge = None
+            return t
+        if ea is not None and not ea.plain:
+            ea = ea.resolve(a)
+        if eb is not None and not eb.plain:
+            eb = eb.resolve(b)
+        need = (ea is not None) + 2 * (eb is not None)
+        if not need:
+            t._edge = None
+            return t
+        t._edge = node = cls()
+        node.next = (ea, eb)
+        node.seq = seq = clock()
+        node.out_shape = shape = r.shape
+        node.out_dtype = kind
+        node.extra = None
+        keep_a, keep_b, keep_out = keeps[need]
+        if y is b:  # a Python number
+            node.fix = None
+            if keep_a or keep_out:
+                node.saved = (a if keep_a else None, b, (r, versions, seq) if keep_out else None)
+            else:
+                node.saved = [None, b, None] if keep_b else None
+        else:
+            if x.shape == shape and y.shape == shape:
+                node.fix = None
+            else:
+                node.fix = ((x.shape, kind), (y.shape, kind))
+            if keep_a or keep_b or keep_out:
+                if a._inference and keep_a:
+                    check_inference(a)
+                if keep_b and b._inference:
+                    check_inference(b)
+                node.saved = (a if keep_a else None, b if keep_b else None,
+                              (r, versions, seq) if keep_out else None)  # fmt: skip
+            else:
+                node.saved = None
+        frame = _frame(1)
+        code = frame.f_code
+        if INTERNAL[code.co_filename]:
+            frame = user_frame(frame)
+            code = frame.f_code
+        node.code = code
+        node.offset = frame.f_lasti
+        return t
+
+    def prepare() -> None:
+        nonlocal differentiable
+        if not made.rules or made.joint:
+            return
+        differentiable = True
+        for need in range(4):
+            names: set[str] = set()
+            for bit, argument in ((1, first), (2, second)):
+                if need & bit and argument in made.rules:
+                    names.update(made.rules[argument].names)
+            keeps[need] = (first in names, second in names, "out" in names)
+        if len(made.rules) == 2:
+            cls.backward = staticmethod(_binary_backward(made, first, second))
+
+    call.prepare = prepare  # type: ignore[attr-defined]
+    return call
+
+
+def _binary_backward(made: Op, first: str, second: str) -> Any:
+    rule_a, rule_b = made.rules[first], made.rules[second]
+    fa, fb = rule_a.function, rule_b.function
+
+    if rule_a.names == rule_b.names == ():
+
+        def backward(node: Any, g: Any) -> Any:
+            ea, eb = node.next
+            return None if ea is None else fa(g), None if eb is None else fb(g)
+
+        return backward
+
+    wants_a, wants_b = rule_a.names, rule_b.names
+    crossed = wants_a == (second,) and wants_b == (first,)  # as in a product
+
+    def backward(node: Any, g: Any) -> Any:
+        saved = node.saved
+        if saved.__class__ is not tuple and saved.__class__ is not list:
+            return _backward(node, g)
+        a, b, out = saved
+        if a.__class__ in TENSORS:
+            if a._versions[TICK] > node.seq:
+                fail_modified(node, first, a)
+            a = a._array
+        if b.__class__ in TENSORS:
+            if b._versions[TICK] > node.seq:
+                fail_modified(node, second, b)
+            b = b._array
+        ea, eb = node.next
+        if crossed:
+            return None if ea is None else fa(g, b), None if eb is None else fb(g, a)
+        if out is not None:
+            if out[1][TICK] > out[2]:
+                fail_modified(node, "out", out)
+            out = out[0]
+        values = {first: a, second: b, "out": out}
+        return (
+            None if ea is None else fa(g, *[values[n] for n in wants_a]),
+            None if eb is None else fb(g, *[values[n] for n in wants_b]),
+        )
+
+    return backward
+
+
+# The general way
+
+
+def _general(made: Op, dunder: bool = False) -> Any:
+    count, arity = len(made.tensors), len(made.tensors) + len(made.params)
+    variadic = made.variadic
+
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is not None:
+            return write_out(made.name, out, call, args, kwargs)
+        if variadic:
+            tensors, params = args, tuple(kwargs[name] for name in made.params)
+        else:
+            if kwargs or len(args) != arity:
+                bound = made.signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                args = tuple(bound.arguments.values())
+            tensors, params = args[:count], args[count:]
+        for value in tensors:
+            if value.__class__ not in TENSORS and value is not None:
+                lifted = _lift(made, tensors, params, dunder)
+                if lifted.__class__ is not tuple:
+                    return lifted  # plain arrays in, a plain array out; or NotImplemented
+                tensors = lifted
+                break
+        return apply(made, tensors, params, None)
+
+    return call
+
+
+def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bool) -> Any:
+    """Arguments that are not all tensors: numbers stay, arrays among tensors become tensors.
+
+    Without any tensor the operator is a function on arrays (rules call operators so).
+    """
+    some = any(isinstance(v, Tensor) for v in values)
+    if not some:
+        if made.variadic:
+            return made.forward(*values, **dict(zip(made.params, params, strict=True)))
+        return made.forward(*values, *params)
+    lifted = []
+    for value in values:
+        kind = value.__class__
+        if value is None or kind in NUMBERS or isinstance(value, Tensor):
+            lifted.append(value)
+        elif isinstance(value, np.generic):
+            lifted.append(value.item() if value.dtype.kind != "V" else wrap(np.asarray(value)))
+        elif hasattr(kind, "__array_ufunc__"):
+            lifted.append(wrap(value))
+        elif dunder:
+            return NotImplemented
+        elif isinstance(value, NUMBERS):
+            lifted.append(value)
+        else:
+            position = len(lifted)
+            fail(
+                TypeError,
+                f"{made.name}(): argument '{(made.tensors * (position + 1))[position]}' "
+                f"(position {position + 1}) must be Tensor, not {kind.__name__}",
+            )
+    return tuple(lifted)
+
+
+def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
+    """A call with `out=`: the result is written there, and nothing is recorded."""
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    given = [*args, *kwargs.values(), *outs]
+    if current().grad and any(isinstance(t, Tensor) and t.requires_grad for t in given):
+        fail(RuntimeError, f"{name}(): functions with out=... arguments don't support automatic "
+                           "differentiation, but one of the arguments requires grad.")  # fmt: skip
+    results = call(*args, **kwargs)
+    for target, result in zip(outs, results if isinstance(results, tuple) else (results,),
+                              strict=True):  # fmt: skip
+        if target._array.shape != result._array.shape:
+            target._array = np.empty(result._array.shape, target._array.dtype)
+        store(target, result._array)
+        bump(target, here())
+    return out
+
+
+def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any) -> Any:
+    """Compute an operator and record it. With `into`, write the result there (`graph/inplace`)."""
+    mode = current()
+    arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
+    if made.promote is not None:
+        arrays = promoted(made, arrays)
+    try:
+        if made.variadic:
+            r = made.forward(*arrays, **dict(zip(made.params, params, strict=True)))
+        else:
+            r = made.forward(*arrays, *params)
+    except Exception as error:
+        raise explained(made, tensors, error) from None
+    several = r.__class__ is tuple
+    if not several and r.__class__ is not _ndarray:
+        r = as_array(r)
+    edges: tuple[Any, ...] = ()
+    if mode.grad and (made.rules or made.joint):
+        edges = tuple(
+            edge_of(t) if isinstance(t, Tensor) and (made.joint or made.variadic or i_has_rule)
+            else None
+            for t, i_has_rule in zip(
+                tensors,
+                [True] * len(tensors) if made.variadic else [n in made.rules for n in made.tensors],
+                strict=True,
+            )
+        )  # fmt: skip
+    wanted = any(e is not None for e in edges)
+    if wanted and not several and not is_differentiable(r.dtype):
+        wanted = False
+    node = None
+    if wanted:
+        node = made.node()
+        node.seq = clock()
+        node.next = edges
+        node.extra = None
+        node.out_shape, node.out_dtype = shape_dtype(r)
+        node.fix = tuple(
+            (x.shape, x.dtype) if e is not None else None
+            for e, x in zip(edges, [t._array if isinstance(t, Tensor) else t for t in tensors],
+                            strict=True)
+        )  # fmt: skip
+        frame = user_frame(_frame(1))
+        node.code, node.offset = frame.f_code, frame.f_lasti
+    if into is not None:
+        made_tensors = into(r, node)
+        outs = made_tensors
+    elif several:
+        r = tuple(as_array(x) for x in r)
+        outs = tuple(wrap(x) for x in r)
+    else:
+        outs = wrap(r)
+    if made.view and into is None:
+        outs = view_of(tensors[0], outs, node, mode)
+    elif into is None:
+        if mode.inference:
+            for t in outs if several else (outs,):
+                t._inference = True
+        if node is not None:
+            if several:
+                carries = made.differentiable
+                for number, t in enumerate(outs):
+                    able = is_differentiable(t._array.dtype)
+                    if able and (carries is None or number in carries):
+                        t._edge = Output(node, number)
+            else:
+                outs._edge = node
+    if node is not None:
+        _save(made, node, tensors, params, outs, mode)
+    return outs
+
+
+def _save(made: Op, node: Any, tensors: Any, params: Any, outs: Any, mode: Any) -> None:
+    """Keep what the rules of the wanted arguments name."""
+    need = 0
+    if not made.variadic:
+        for index, edge in enumerate(node.next):
+            if edge is not None:
+                need |= 1 << index
+    else:
+        need = 1
+    plan = made.plan(need)
+    saved: dict[str, Any] = {}
+    holds_tensor = False
+    for name, kind, index in plan:
+        if kind == "param":
+            value = params[index]
+        elif kind == "shape":
+            value = (
+                tuple(t._array.shape for t in tensors) if made.variadic
+                else getattr(getattr(tensors[index], "_array", tensors[index]), "shape", ())
+            )  # fmt: skip
+        elif kind == "out":
+            holds_tensor = True
+            if outs.__class__ is tuple:
+                value = tuple((t._array, t._versions, t._versions[TICK]) for t in outs)
+            else:
+                value = (outs._array, outs._versions, outs._versions[TICK])
+        else:
+            value = tuple(tensors) if made.variadic else tensors[index]
+            for t in value if made.variadic else (value,):
+                if isinstance(t, Tensor):
+                    holds_tensor = True
+                    if t._inference:
+                        check_inference(t)
+        saved[name] = value
+    if not saved:
+        node.saved = None
+    elif not holds_tensor:
+        node.saved = Numbers(saved)
+    else:
+        node.saved = saved
+        if mode.hooks is not None or mode.anomaly is not None:
+            node.saved = SavedTensor.packed(node, saved, mode)
+    if mode.anomaly is not None:
+        from .anomaly import remember
+
+        remember(node)
+
+
+def _values(node: Any, recorded: bool) -> dict[str, Any]:
+    """What a node saved, checked to be unchanged: arrays, or tensors when `recorded`."""
+    saved = node.saved
+    if saved is None:
+        return {}
+    if saved.__class__ is Freed:
+        fail_freed(node)
+    if saved.__class__ is SavedTensor:
+        return saved.unpacked(node, recorded)
+    if saved.__class__ is tuple or saved.__class__ is list:  # of a fast way
+        saved = dict(zip((*node.op.tensors, "out"), saved, strict=True))
+    values = {}
+    for name, value in saved.items():
+        if name == "out" and value is not None:
+            several = value[0].__class__ is tuple
+            found = [_out(node, v, i, recorded) for i, v in enumerate(value if several else [value])]
+            values[name] = tuple(found) if several else found[0]
+        elif isinstance(value, Tensor):
+            values[name] = _input(node, name, value, recorded)
+        elif node.op.variadic and name == node.op.tensors[0]:
+            values[name] = tuple(
+                _input(node, name, v, recorded) if isinstance(v, Tensor) else v for v in value
+            )
+        else:
+            values[name] = value
+    return values
+
+
+def _input(node: Any, name: str, tensor: Any, recorded: bool) -> Any:
+    if tensor._versions[TICK] > node.seq:
+        fail_modified(node, name, tensor)
+    return tensor if recorded else tensor._array
+
+
+def _out(node: Any, kept: Any, number: int, recorded: bool) -> Any:
+    array, versions, tick = kept
+    if versions[TICK] > tick:
+        fail_modified(node, "out", kept)
+    if not recorded:
+        return array
+    t = wrap(array)
+    t._versions = versions
+    several = isinstance(node.out_dtype, tuple)
+    if is_differentiable(array.dtype):
+        t._edge = Output(node, number) if several else node
+    return t
+
+
+def _differentiate(node: Any, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
+    made = node.op
+    values = _values(node, recorded)
+    joint = made.joint
+    if joint is not None:
+        return tuple(joint.function(g, *[values[n] for n in joint.names]))
+    if made.variadic:
+        rule = made.rules[made.tensors[0]]
+        return tuple(rule.function(g, *[values[n] for n in rule.names]))
+    found = []
+    for name, needed in zip(made.tensors, needs, strict=True):
+        rule = made.rules.get(name) if needed else None
+        found.append(rule and rule.function(g, *[values[n] for n in rule.names]))
+    return tuple(found)
+
+
+def _backward(node: Any, g: Any) -> tuple[Any, ...]:
+    return _differentiate(node, g, [e is not None for e in node.next], False)
+
+
+# Dtypes
+
+
+def result_dtype(values: Any) -> dtype:
+    """PyTorch's result type: tensors with dimensions, then 0-dim ones, then Python numbers."""
+    dims = zeros = numbers = None
+    for value in values:
+        if value is None:
+            continue
+        if isinstance(value, NUMBERS):
+            found = of_scalar(value)
+            numbers = found if numbers is None else promote_types(numbers, found)
+        elif value.ndim:
+            found = from_numpy_dtype(value.dtype)
+            dims = found if dims is None else promote_types(dims, found)
+        else:
+            found = from_numpy_dtype(value.dtype)
+            zeros = found if zeros is None else promote_types(zeros, found)
+    result = dims
+    for lower in (zeros, numbers):
+        if result is None:
+            result = lower
+        elif lower is not None and lower.category > result.category:
+            if lower is numbers:  # a number takes the width of what it meets
+                result = _number_meets(result, lower)
+            else:
+                result = promote_types(result, lower)
+    return result or get_default_dtype()
+
+
+def _number_meets(tensor: dtype, number: dtype) -> dtype:
+    if number.category == 3 and tensor.category == 2:
+        return tensor.to_complex()
+    return number
+
+
+def promoted(made: Op, arrays: list[Any]) -> list[Any]:
+    """The operands in their common dtype (of "float" operators: a floating one)."""
+    wanted = result_dtype(arrays)
+    if made.promote == "float" and wanted.category < 2:
+        wanted = get_default_dtype()
+    kind = wanted.numpy
+    cast = []
+    for value in arrays:
+        if value is None:
+            cast.append(None)
+        elif isinstance(value, NUMBERS):
+            cast.append(np.asarray(value).astype(kind))
+        else:
+            cast.append(value if value.dtype is kind else value.astype(kind))
+    return cast
+
+
+# Errors: a failed forward is explained afterwards, in PyTorch's words
+
+
+def explained(made: Op, tensors: Any, error: Exception) -> Exception:
+    """The exception to raise for what a forward raised."""
+    shapes = [t._array.shape for t in tensors if isinstance(t, Tensor)]
+    if isinstance(error, ValueError) and made.promote is not None and len(shapes) >= 2:
+        for one, other in zip(shapes, shapes[1:], strict=False):
+            for back in range(1, min(len(one), len(other)) + 1):
+                m, n = one[-back], other[-back]
+                if m != n and m != 1 and n != 1:
+                    dim = max(len(one), len(other)) - back
+                    return failure(
+                        RuntimeError,
+                        f"The size of tensor a ({m}) must match the size of tensor b ({n}) at "
+                        f"non-singleton dimension {dim}",
+                        f"the shapes are {list(one)} and {list(other)}; they broadcast from the "
+                        "right, where sizes are equal or 1",
+                    )
+    if type(error) in (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError):
+        return failure(type(error), str(error)) if "\n  here: " not in str(error) else error
+    return error
+
+
+__all__ = ["OPS", "apply", "dunder", "op", "promoted", "result_dtype"]

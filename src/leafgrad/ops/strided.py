@@ -1,0 +1,102 @@
+"""Parts of memory by strides: what views and writes through views mean for gradients.
+
+Places are given in elements: size, stride, offset from the first element, and `layout`, the strides
+of the whole to which they refer. A gradient may lie in memory in another order than the tensor it
+belongs to; it is laid out like that first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph.operator import op
+
+__all__: list[str] = []
+
+
+def _laid_out(whole: Any, layout: tuple[int, ...], fresh: bool) -> Any:
+    """`whole` with the strides `layout`: itself where it has them, unless `fresh`."""
+    item = whole.itemsize
+    strides = tuple(s * item for s in layout)
+    if not fresh and whole.strides == strides:
+        return whole
+    if whole.size == 0:
+        return np.empty_like(whole)
+    reach = 1 + sum(s * (n - 1) for s, n in zip(layout, whole.shape, strict=True))
+    memory = np.zeros(reach, whole.dtype)
+    made = np.lib.stride_tricks.as_strided(memory, whole.shape, strides)
+    np.copyto(made, whole)
+    return made
+
+
+def _window(whole: Any, size: Any, stride: Any, offset: int) -> Any:
+    """The part of an array's memory at a place."""
+    item = whole.itemsize
+    memory = np.lib.stride_tricks.as_strided(whole, (offset + 1,) if whole.size else (0,), (item,))
+    if 0 in size:
+        return np.empty(size, whole.dtype)
+    return np.lib.stride_tricks.as_strided(memory[offset:], size, tuple(s * item for s in stride))
+
+
+def _overlaps(size: Any, stride: Any) -> bool:
+    """Whether several indices of a place may name one element."""
+    reach = 0
+    for step, count in sorted((s, n) for s, n in zip(stride, size, strict=True) if n > 1):
+        if step <= reach:
+            return True
+        reach += step * (count - 1)
+    return False
+
+
+@op(node="AsStridedBackward0")
+def strided_part(input, /, size, stride, offset, layout):
+    """The part at a place: input of any shape -> f[size]."""
+    return _window(_laid_out(input, layout, False), size, stride, offset).copy()
+
+
+@op(node="AsStridedBackwardBackward0")
+def strided_spread(input, /, input_shape_, size, stride, offset, layout):
+    """Zeros with `input` added at a place, the transpose of `strided_part`."""
+    whole = _laid_out(np.zeros(input_shape_, input.dtype), layout, True)
+    part = _window(whole, size, stride, offset)
+    if _overlaps(size, stride):
+        reach = offset + 1 + sum(s * (n - 1) for s, n in zip(stride, size, strict=True))
+        places = np.lib.stride_tricks.as_strided(
+            np.arange(reach)[offset:], size, tuple(s * 8 for s in stride)
+        )
+        memory = np.lib.stride_tricks.as_strided(whole, (reach,), (whole.itemsize,))
+        np.add.at(memory, places, input)
+    else:
+        np.copyto(part, input)
+    return whole
+
+
+@op(node="AsStridedScatterBackward0")
+def strided_fill(input, part, /, size, stride, offset, layout):
+    """A copy of `input` in which the part at a place is `part`."""
+    whole = _laid_out(input, layout, True)
+    np.copyto(_window(whole, size, stride, offset), part)
+    return whole
+
+
+strided_part.vjp(
+    input=lambda g, input_shape, size, stride, offset, layout: strided_spread(
+        g, input_shape, size, stride, offset, layout
+    )
+)
+strided_spread.vjp(
+    input=lambda g, size, stride, offset, layout: strided_part(g, size, stride, offset, layout)
+)
+
+
+def _fill_vjp_input(g: Any, size: Any, stride: Any, offset: Any, layout: Any) -> Any:
+    nothing = strided_part(g, size, stride, offset, layout) * 0
+    return strided_fill(g, nothing, size, stride, offset, layout)
+
+
+strided_fill.vjp(
+    input=_fill_vjp_input,
+    part=lambda g, size, stride, offset, layout: strided_part(g, size, stride, offset, layout),
+)

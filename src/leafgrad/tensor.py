@@ -1,0 +1,512 @@
+"""Tensor: an array, its gradient, and the node that made it.
+
+This file has the data model and what reads it. The operators attach themselves as methods
+(`ops/`), and so do `backward` and the in-place operations (`graph/`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .device import CPU, device
+from .dtypes import BY_NAME, dtype, from_numpy_dtype, is_differentiable
+from .graph import modes
+from .graph.node import LEAF, OUTPUT, TENSOR, edge_of, function_of, leaf_extra
+from .graph.source import fail
+
+# A version counter: how often the memory was written, the tick of the last write, the ticks of
+# recent writes and the mark of the last one. One list is shared by all views of the memory. A bare
+# list, because one is made with every tensor and costs a third of an object.
+COUNT, TICK, RECENT, MARK = 0, 1, 2, 3
+
+
+class Size(tuple[int, ...]):
+    """The shape of a tensor: a tuple that prints as PyTorch's does."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
+        count = 1
+        for n in self:
+            count *= n
+        return count
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+    def __getitem__(self, item: Any) -> Any:
+        found = tuple.__getitem__(self, item)
+        return Size(found) if isinstance(item, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, times: Any) -> Any:
+        return Size(tuple.__mul__(self, times))
+
+
+class Tensor:
+    """An n-dimensional array that knows how it was computed.
+
+    `Tensor(data)` is PyTorch's legacy constructor: float32 from a sequence, or uninitialised
+    from sizes. Use `leafgrad.tensor(data)`.
+    """
+
+    # _array: the values; _edge: where its gradient goes (graph/node.py); _versions: the version
+    # counter of its memory; _base: the tensor that this is a view of. What few tensors have
+    # (a gradient, hooks) lives in the instance dictionary, over the defaults below.
+    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_edge", "_versions")
+    _kind = TENSOR
+    _grad: Any = None
+    _extra: Any = None
+    _retains = False
+    _inference = False
+    _accumulator: Any = None
+    _grad_dtype: Any = None
+
+    _array: Any
+    _edge: Any
+    _versions: list[Any]
+    _base: Any
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        from .ops.creation import legacy_tensor
+
+        return legacy_tensor(cls, args, kwargs)
+
+    # What it is
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        if dim is None:
+            return Size(self._array.shape)
+        return self._array.shape[normal_dim(dim, self._array.ndim)]
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim  # type: ignore[no-any-return]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim  # type: ignore[no-any-return]
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size  # type: ignore[no-any-return]
+
+    nelement = numel
+
+    @property
+    def dtype(self) -> dtype:
+        """The type of the elements."""
+        return from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> device:
+        """Where the elements are: the CPU."""
+        return CPU
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes  # type: ignore[no-any-return]
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize  # type: ignore[no-any-return]
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is floating (not complex)."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative values."""
+        return self.dtype.is_signed
+
+    is_sparse = is_cuda = is_quantized = is_meta = is_mkldnn = is_mps = is_xla = is_nested = False
+
+    # How it takes part in a graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Only a leaf's can be set to False."""
+        edge = self._edge
+        return edge is not None and (edge.plain or edge.resolve(self) is not None)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            fail(RuntimeError, "requires_grad must be a bool")
+        set_requires_grad(self, value, "floating point and complex")
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` in place; returns the tensor."""
+        set_requires_grad(self, requires_grad, "floating point")
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it: it is the user's own, or requires no grad."""
+        edge = edge_of(self)
+        return edge is None or edge is self
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the operation that made this tensor; None for a leaf."""
+        edge = edge_of(self)
+        return None if edge is None or edge is self else function_of(edge)[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of `grad_fn` this tensor is."""
+        edge = edge_of(self)
+        return edge.number if edge is not None and edge._kind == OUTPUT else 0
+
+    @property
+    def grad(self) -> Any:
+        """The gradient accumulated by `backward()`; None before, and for tensors not a leaf."""
+        if self._grad is None and not self._retains and not self.is_leaf:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+                "access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
+                f"more informations.\n  this tensor was made by: {self.grad_fn.source()}",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None:
+            self._grad = None
+            return
+        if not isinstance(value, Tensor):
+            fail(TypeError, "assigned grad expected to be a Tensor or None but got grad of type "
+                            f"{type(value).__name__}")  # fmt: skip
+        if value is self:
+            fail(RuntimeError, "can't assign Variable as its own grad")
+        if value._array.dtype != self._array.dtype:
+            fail(
+                RuntimeError,
+                f"attempting to assign a gradient with dtype '{value.dtype.legacy.lower()}' to a "
+                f"tensor with grad_dtype '{self.dtype.legacy}'. The gradient must match the "
+                "tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
+                "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
+                "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may "
+                "break downstream systems that assume they match.",
+            )
+        if value._array.shape != self._array.shape:
+            fail(
+                RuntimeError,
+                f"attempting to assign a gradient of size '{list(value._array.shape)}' to a "
+                f"tensor of size '{list(self._array.shape)}'. Please ensure that the gradient "
+                "and the tensor are the same size",
+            )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad()` was called on this tensor, which is not a leaf."""
+        return self._retains
+
+    @property
+    def _version(self) -> int:
+        if self._inference:
+            fail(RuntimeError, "Inference tensors do not track version counter.")
+        return self._versions[COUNT]  # type: ignore[no-any-return]
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return self._inference
+
+    def detach(self) -> Tensor:
+        """The same memory, outside every graph. Writes to either are seen by both."""
+        made = wrap(self._array)
+        made._versions = self._versions
+        if self._inference:
+            made._inference = True
+        return made
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, outside every graph and without a check of writes: prefer detach."""
+        return wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            fail(TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._array = value._array
+
+    # As Python and NumPy see it
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        array = self._array
+        if array.size != 1:
+            fail(RuntimeError, f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        found = array.item()
+        return found if type(found) in _PYTHON_NUMBERS else float(found)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        if self._array.dtype.kind == "V":
+            return self._array.astype(np.float64).tolist()
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The elements as a NumPy array that shares this tensor's memory.
+
+        `force=True` also takes tensors that require grad. RuntimeError for those otherwise,
+        TypeError for dtypes that NumPy has not (bfloat16).
+        """
+        if not force and self.requires_grad:
+            fail(
+                RuntimeError,
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead.",
+                f"this tensor is {describe(self)}",
+            )
+        if self._array.dtype.kind == "V":
+            fail(TypeError, f"Got unsupported ScalarType {self.dtype.legacy}",
+                 "to do: tensor.float().numpy()")  # fmt: skip
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        return array if dtype is None and not copy else np.array(array, dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._array.__dlpack_device__()  # type: ignore[no-any-return]
+
+    def __bool__(self) -> bool:
+        array = self._array
+        if array.size != 1:
+            many = "more than one value" if array.size else "no values"
+            fail(RuntimeError, f"Boolean value of Tensor with {many} is ambiguous",
+                 "to do: use .any() or .all()")  # fmt: skip
+        return bool(array.item())
+
+    def _number(self, kind: Callable[[Any], Any]) -> Any:
+        array = self._array
+        if array.size != 1:
+            fail(ValueError, "only one element tensors can be converted to Python scalars")
+        if self.requires_grad:
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected "
+                "behavior.\nConsider using tensor.detach() first.",
+                stacklevel=3,
+            )
+        return kind(array.item())
+
+    def __float__(self) -> float:
+        return self._number(float)  # type: ignore[no-any-return]
+
+    def __int__(self) -> int:
+        return self._number(int)  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        return self._number(complex)  # type: ignore[no-any-return]
+
+    def __index__(self) -> int:
+        array = self._array
+        if array.size != 1 or array.dtype.kind not in "iub":
+            fail(TypeError, "only integer tensors of a single element can be converted to an index")
+        return int(array.item())
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]  # type: ignore[no-any-return]
+
+    __hash__ = object.__hash__
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0:
+            return self.item().__format__(spec)  # type: ignore[no-any-return]
+        return object.__format__(self, spec)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from .printing import format_array
+
+        return format_tensor(self, format_array)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            fail(
+                RuntimeError,
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment.  If you were attempting to deepcopy a module, this may be "
+                "because of a torch.nn.utils.weight_norm usage, see "
+                "https://github.com/pytorch/pytorch/pull/103001",
+            )
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        import copy
+
+        made = _new(type(self))
+        made._array, made._base = self._array.copy(order="K"), None
+        made._versions = [0, 0, None, None]
+        made._edge = LEAF if self._edge is not None else None
+        memo[id(self)] = made
+        if self._grad is not None:
+            made._grad = copy.deepcopy(self._grad, memo)
+        for name, value in self.__dict__.items():
+            if name not in _OWN_ATTRIBUTES:
+                made.__dict__[name] = copy.deepcopy(value, memo)
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        kept = {k: v for k, v in self.__dict__.items() if k not in _OWN_ATTRIBUTES}
+        return _rebuild, (type(self), self._array, self.requires_grad, self.dtype.name, kept)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if not name.startswith("_array")]
+
+
+_new = object.__new__
+_PYTHON_NUMBERS = {int, float, bool, complex}
+_OWN_ATTRIBUTES = {"_grad", "_extra", "_retains", "_inference", "_accumulator", "_grad_dtype"}
+
+# Classes whose instances the operators' fast paths take as tensors without another question.
+TENSORS: set[type] = {Tensor}
+
+
+def wrap(array: Any) -> Tensor:
+    """A new tensor around an array, outside every graph."""
+    made = _new(Tensor)
+    made._array = array
+    made._edge = made._base = None
+    made._versions = [0, 0, None, None]
+    return made
+
+
+def as_array(value: Any) -> Any:
+    """A NumPy scalar as a 0-dim array; anything else as it is."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def normal_dim(dim: int, ndim: int) -> int:
+    """A dimension counted from the front; 0-dim tensors have one dimension here, as in PyTorch."""
+    reach = ndim or 1
+    if not -reach <= dim < reach:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-reach}, {reach - 1}], "
+            f"but got {dim})"
+        )
+    return dim + reach if dim < 0 else dim
+
+
+def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
+    """Make a leaf require grad, or not. PyTorch's errors for what cannot."""
+    edge = edge_of(tensor)
+    leaf = edge is None or edge is tensor
+    if not leaf:
+        if value:
+            return
+        fail(
+            RuntimeError,
+            "you can only change requires_grad flags of leaf variables. If you want to use a "
+            "computed variable in a subgraph that doesn't require differentiation use "
+            "var_no_grad = var.detach().",
+            f"this tensor is {describe(tensor)}",
+        )
+    if value:
+        if not is_differentiable(tensor._array.dtype):
+            fail(RuntimeError, f"only Tensors of {kinds} dtype can require gradients",
+                 f"this one has dtype {tensor.dtype}: make it from floats, or call .float()")  # fmt: skip
+        if tensor._inference and not modes.current().inference:
+            fail(RuntimeError, "Setting requires_grad=True on inference tensor outside "
+                               "InferenceMode is not allowed.")  # fmt: skip
+        if edge is None:
+            tensor._edge = LEAF
+    else:
+        tensor._edge = None
+
+
+def describe(tensor: Tensor) -> str:
+    """What a tensor is, for messages: a leaf, or the expression that made it."""
+    node = tensor.grad_fn
+    size = list(tensor._array.shape)
+    if node is None:
+        return f"a leaf of shape {size}"
+    return f"the result of {node.source()}, of shape {size}"
+
+
+def format_tensor(tensor: Tensor, format_array: Callable[..., str], prefix: str = "tensor(") -> str:
+    """The printed form, by `printing.format_array`."""
+    from .dtypes import default_complex, get_default_dtype
+
+    try:
+        node = tensor.grad_fn
+        name = None if node is None else node.name().rpartition("::")[2]
+    except RuntimeError:  # a view whose history cannot be told
+        name = "Invalid"
+    return format_array(
+        tensor._array,
+        tensor.dtype.name,
+        prefix=prefix,
+        default_dtype_names=(get_default_dtype().name, default_complex().name),
+        requires_grad=tensor.requires_grad if name is None else False,
+        grad_fn_name=name,
+    )
+
+
+def _rebuild(cls: type, array: Any, requires_grad: bool, name: str, kept: dict[str, Any]) -> Any:
+    made = _new(cls)
+    made._array = np.asarray(array, dtype=BY_NAME[name].numpy)
+    made._base = None
+    made._versions = [0, 0, None, None]
+    made._edge = LEAF if requires_grad else None
+    made.__dict__.update(kept)
+    return made
+
+
+def tensor_extra(tensor: Tensor) -> Any:
+    """The `Extra` that keeps a tensor's hooks: its node's, or a leaf's own."""
+    edge = edge_of(tensor)
+    if edge is None or edge is tensor:
+        return leaf_extra(tensor), 0
+    node, number = function_of(edge)
+    return node.more(), number
