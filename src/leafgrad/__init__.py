@@ -1,15 +1,23 @@
 """leafgrad: PyTorch's define-by-run autograd in Python that you can read.
 
     import leafgrad as torch
+
+A forward pass records a graph, `backward()` walks it; `leafgrad.graph(loss)` shows it. Names,
+arguments and meanings are PyTorch's; `docs/differences.md` says where they differ on purpose.
 """
 
 from __future__ import annotations
 
-from . import ops
+import importlib as _importlib
+import math as _math
+from typing import Any
+
+from . import generator as _generator
+from . import ops as _ops
+from . import protocols as _protocols
 from .device import device, get_default_device, set_default_device
+from .dtypes import ALL as _ALL
 from .dtypes import (
-    ALL as _ALL,
-    can_cast,
     dtype,
     finfo,
     get_default_dtype,
@@ -17,7 +25,9 @@ from .dtypes import (
     promote_types,
     set_default_dtype,
 )
-from .graph import engine
+from .generator import Generator, default_generator
+from .graph import engine as _engine
+from .graph.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .graph.modes import (
     enable_grad,
     inference_mode,
@@ -26,8 +36,49 @@ from .graph.modes import (
     no_grad,
     set_grad_enabled,
 )
+from .legacy import *  # noqa: F403
+from .legacy import __all__ as _legacy_names
+from .printing import set_printoptions
 from .tensor import Size, Tensor
 
-for _dtype in _ALL:
-    globals()[_dtype.name] = _dtype
-ops.install(globals())
+__version__ = "0.1.0"
+
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+
+_dtypes = {d.name: d for d in _ALL}
+_dtypes |= {"half": _dtypes["float16"], "float": _dtypes["float32"], "double": _dtypes["float64"],
+            "short": _dtypes["int16"], "int": _dtypes["int32"], "long": _dtypes["int64"],
+            "cfloat": _dtypes["complex64"], "cdouble": _dtypes["complex128"]}  # fmt: skip
+_operators = _ops.install(globals())
+globals().update(_dtypes)  # after the operators: `torch.float` is a dtype
+
+# Namespaces, loaded when first used: `import leafgrad` stays quick.
+_NAMESPACES = ("autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random",
+               "see", "special", "utils", "version")  # fmt: skip
+# Names that live in one of them.
+_ELSEWHERE = {"Parameter": "nn"}
+
+__all__ = [
+    "Generator", "Size", "Tensor", "default_generator", "device", "dtype", "enable_grad", "finfo",
+    "get_default_device", "get_default_dtype", "iinfo", "inference_mode",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
+    "is_inference_mode_enabled", "no_grad", "promote_types", "set_default_device",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions",
+]  # fmt: skip
+__all__ += [*_legacy_names, *_operators, *_dtypes]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMESPACES:
+        try:
+            return _importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as missing:
+            if missing.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(
+        f"module 'torch' has no attribute '{name}' (leafgrad {__version__} does not have it)"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMESPACES})

@@ -141,7 +141,7 @@ def format_array(
 
 def _append_notes(text: str, notes: list[str], indent: int) -> str:
     """`text, note, note`, with a new line before each note that would not fit on its line."""
-    # PyTorch counts two characters too many here, so the last two columns stay free.
+    # PyTorch takes the text for two characters longer than it is, but not the lines of notes.
     column = len(text) - (text.rfind("\n") + 1) + 2
     for note in notes:
         if column + len(note) + 2 > _options["linewidth"]:

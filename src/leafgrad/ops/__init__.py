@@ -16,9 +16,9 @@ from typing import Any
 from ..graph.inplace import in_place
 from ..protocols import FUNCTIONS
 from ..tensor import Tensor
-from . import arithmetic, creation, strided
+from . import arithmetic, casting, creation, sampling, strided
 
-FAMILIES = (arithmetic, creation, strided)
+FAMILIES = (arithmetic, casting, creation, sampling, strided)
 
 
 def install(namespace: dict[str, Any]) -> list[str]:

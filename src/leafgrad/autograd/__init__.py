@@ -1,0 +1,42 @@
+"""torch.autograd: gradients, grad modes, Function, and the parts of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.anomaly import detect_anomaly, set_detect_anomaly
+from ..graph.engine import backward, grad
+from ..graph.function import Function
+from ..graph.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from ..graph.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from ..tensor import Tensor
+from . import function, grad_mode, graph
+
+__all__ = ["Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
+           "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph",
+           "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
+           "set_grad_enabled", "variable"]  # fmt: skip
+
+
+class _VariableMeta(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor)
+
+
+class Variable(metaclass=_VariableMeta):
+    """The old name of Tensor: `Variable(data, requires_grad=False)` is a tensor on that memory."""
+
+    def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
+        made = Tensor() if data is None else data.detach()
+        return made.requires_grad_() if requires_grad else made
+
+
+def variable(*args: Any, **kwargs: Any) -> Any:
+    """RuntimeError: use `torch.tensor`."""
+    raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")

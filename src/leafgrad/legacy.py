@@ -1,0 +1,157 @@
+"""Names that PyTorch programs mention and that mean little on a CPU: accepted, with their meaning.
+
+Memory formats and layouts, thread counts, determinism switches, the typed constructors of old.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from . import dtypes
+from .ops.creation import legacy_tensor
+from .tensor import Tensor
+
+__all__ = [
+    "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
+    "IntTensor", "LongTensor", "ShortTensor", "are_deterministic_algorithms_enabled",
+    "channels_last", "channels_last_3d", "contiguous_format", "get_num_interop_threads",
+    "get_num_threads", "is_complex", "is_deterministic_algorithms_warn_only_enabled",
+    "is_floating_point", "is_storage", "numel", "preserve_format", "set_default_tensor_type",
+    "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "strided",
+    "use_deterministic_algorithms", "get_float32_matmul_precision",
+]  # fmt: skip
+
+
+class _Named:
+    """A constant that prints as PyTorch's does."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class layout(_Named):
+    """How a tensor lies in memory: always `strided`."""
+
+
+class memory_format(_Named):
+    """The order of dimensions in memory, accepted where PyTorch takes it."""
+
+
+strided = layout("strided")
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+Tensor.layout = strided  # type: ignore[attr-defined]
+
+
+class _TypedMeta(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.dtype is cls.wanted  # type: ignore[attr-defined]
+
+
+def _typed(name: str, wanted: dtypes.dtype) -> Any:
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return legacy_tensor(Tensor, args, kwargs, wanted)
+
+    doc = f"The legacy constructor of {wanted.name} tensors: from data, or uninitialised from sizes."
+    return _TypedMeta(name, (), {"__new__": new, "wanted": wanted, "__doc__": doc,
+                                 "dtype": wanted, "__module__": "torch"})  # fmt: skip
+
+
+BoolTensor = _typed("BoolTensor", dtypes.bool_)
+ByteTensor = _typed("ByteTensor", dtypes.uint8)
+CharTensor = _typed("CharTensor", dtypes.int8)
+ShortTensor = _typed("ShortTensor", dtypes.int16)
+IntTensor = _typed("IntTensor", dtypes.int32)
+LongTensor = _typed("LongTensor", dtypes.int64)
+HalfTensor = _typed("HalfTensor", dtypes.float16)
+FloatTensor = _typed("FloatTensor", dtypes.float32)
+DoubleTensor = _typed("DoubleTensor", dtypes.float64)
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """Set the default dtype by the name of a legacy type: "torch.DoubleTensor"."""
+    if isinstance(t, str):
+        t = next(d for d in dtypes.ALL if f"torch.{d.legacy}Tensor" == t)
+    dtypes.set_default_dtype(getattr(t, "wanted", t))
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether a tensor's dtype is floating."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether a tensor's dtype is complex."""
+    return input.is_complex()
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether an object is a storage."""
+    return type(obj).__name__ in ("UntypedStorage", "TypedStorage")
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements of a tensor."""
+    return input.numel()
+
+
+_threads = os.cpu_count() or 1
+_deterministic = [False, False]
+_precision = "highest"
+
+
+def get_num_threads() -> int:
+    """How many threads large operations may use."""
+    return _threads
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads large operations may use."""
+    global _threads
+    if n < 1:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _threads = n
+
+
+def get_num_interop_threads() -> int:
+    """How many operations run at once: one."""
+    return 1
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Accepted: operations run one at a time."""
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: every operation here is deterministic."""
+    _deterministic[:] = mode, warn_only
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was told."""
+    return _deterministic[0]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What `use_deterministic_algorithms` was told."""
+    return _deterministic[1]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted: products of float32 matrices are computed in float32."""
+    global _precision
+    _precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was told."""
+    return _precision
