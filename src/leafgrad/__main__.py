@@ -1,0 +1,5 @@
+"""`python -m leafgrad`."""
+
+from .cli import main
+
+raise SystemExit(main())

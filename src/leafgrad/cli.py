@@ -1,0 +1,142 @@
+"""The command line: `leafgrad run`, `leafgrad demo`, `leafgrad graph`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="leafgrad", description="PyTorch's autograd in Python that you can read."
+    )
+    from . import __version__
+
+    parser.add_argument("--version", action="version", version=f"leafgrad {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="run a PyTorch script, unmodified, on leafgrad")
+    run.add_argument("-m", dest="module", action="store_true", help="script names a module")
+    run.add_argument("script")
+    run.add_argument("args", nargs=argparse.REMAINDER)
+
+    demo = commands.add_parser("demo", help="fit a curve and write an HTML report of it")
+    demo.add_argument("-o", "--output", default="leafgrad-report.html", type=Path)
+    demo.add_argument("--epochs", default=500, type=_positive)
+    demo.add_argument("--seed", default=0, type=int)
+
+    graph = commands.add_parser("graph", help="run a script and draw the graph of one tensor")
+    graph.add_argument("script")
+    graph.add_argument("args", nargs=argparse.REMAINDER)
+    graph.add_argument("-t", "--tensor", default="loss", help="its name in the script (loss)")
+    graph.add_argument("-o", "--output", type=Path, help="a .svg, .dot, .mmd, .json or .txt file")
+
+    given = parser.parse_args(argv)
+    if given.command == "run":
+        from .run import run_script
+
+        return run_script(given.script, given.args, given.module)
+    if given.command == "graph":
+        return _graph(given)
+    return _demo(given.output, given.epochs, given.seed)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _progress(items: Iterable[int], count: int) -> Any:
+    """The items behind a progress bar, where tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return items
+    return tqdm(items, total=count, desc="training", unit="epoch", file=sys.stderr)
+
+
+def _demo(output: Path, epochs: int, seed: int) -> int:
+    from .programs import curve
+    from .see.capture import capture
+    from .see.report import Moment, TrainingRun, write_report
+
+    X, truth, y = curve.data(seed)
+    every = max(1, epochs // 50)
+    moments, losses, path = [], [], []
+    recorded: Any = None
+    bar = _progress(range(epochs), epochs)
+    for epoch, loss, theta, y_pred in curve.train(X, y, bar, seed):
+        now = [theta.detach().numpy().copy(), loss.item()]
+        losses.append(now[1])
+        path.append(now[0])
+        if epoch % every == 0 or epoch == epochs - 1:
+            moments.append(Moment(epoch, y_pred.detach().numpy(), now[1], {"theta": now[0]}))
+            if hasattr(bar, "set_postfix"):
+                bar.set_postfix(loss=f"{now[1]:.4f}")
+        if epoch == 0:
+            recorded = capture(loss, gradients=True)
+    import numpy as np
+
+    write_report(
+        output,
+        TrainingRun(
+            title="Fitting a curve by gradient descent",
+            x=X.numpy(),
+            y=y.numpy(),
+            truth=truth.numpy(),
+            moments=moments,
+            losses=losses,
+            parameters={"theta": np.array(path)},
+            true_parameters={"theta": np.array(curve.TRUE)},
+            graph=recorded,
+            source=Path(curve.__file__).read_text(encoding="utf-8"),
+            filename=curve.__file__,
+        ),
+    )
+    final = theta.detach().numpy()
+    print(f"theta = {final.round(4).tolist()} (true: {list(curve.TRUE)}), loss {losses[-1]:.4f}")
+    print(f"report: {output.resolve()}")
+    return 0
+
+
+def _graph(given: Any) -> int:
+    import runpy
+
+    from .run import as_torch
+    from .see.capture import capture
+    from .see.svg import to_svg
+    from .see.text import to_dot, to_mermaid, to_text
+    from .tensor import Tensor
+
+    as_torch()
+    sys.argv = [given.script, *given.args]
+    sys.path.insert(0, str(Path(given.script).resolve().parent))
+    names = runpy.run_path(given.script, run_name="__main__")
+    tensor = names.get(given.tensor)
+    if not isinstance(tensor, Tensor):
+        have = sorted(n for n, v in names.items() if isinstance(v, Tensor))
+        print(f"leafgrad graph: {given.script} leaves no tensor named {given.tensor!r}; it has "
+              f"{', '.join(have) or 'none'} (choose one with -t)", file=sys.stderr)  # fmt: skip
+        return 1
+    graph = capture(tensor)
+    if given.output is None:
+        print(to_text(graph))
+        return 0
+    writers = {".svg": to_svg, ".dot": to_dot, ".mmd": to_mermaid, ".txt": to_text,
+               ".json": lambda g: g.to_json()}  # fmt: skip
+    writer = writers.get(given.output.suffix)
+    if writer is None:
+        print(f"leafgrad graph: cannot write {given.output.suffix or 'a file without suffix'}; "
+              f"choose one of {', '.join(writers)}", file=sys.stderr)  # fmt: skip
+        return 2
+    given.output.write_text(writer(graph), encoding="utf-8")  # type: ignore[operator]
+    print(f"graph: {given.output.resolve()}")
+    return 0
