@@ -20,12 +20,17 @@ import cmath
 import math
 import operator
 import os
+import sys
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Array = NDArray[Any]
 
 __all__ = ["Generator", "default_generator"]
 
@@ -46,14 +51,14 @@ _LOW_24 = np.uint32((1 << 24) - 1)
 _LOW_53 = np.uint64((1 << 53) - 1)
 _WIDE_RANGE = 1 << 28  # from here on, integers are drawn from 64 bits
 _WIDE_PERMUTATION = (2**32 - 1) // 20  # and so are the steps of a permutation
-_EXP_MAX = math.log(np.finfo(np.float64).max)
+_EXP_MAX = math.log(sys.float_info.max)
 _CHUNK = 1 << 11  # rows of 16 normal samples that are made at a time, to stay in the cache
 
 
 # ---- arithmetic with one rounding ----------------------------------------------------------------
 
 
-def _odd(total: NDArray[Any], error: NDArray[Any]) -> NDArray[Any]:
+def _odd(total: Array, error: Array) -> Array:
     """Round ``total + error`` to odd: what was lost shows in the last bit of a double.
 
     A later rounding to fewer bits then comes out as if it had seen the exact sum.
@@ -62,24 +67,25 @@ def _odd(total: NDArray[Any], error: NDArray[Any]) -> NDArray[Any]:
     nudge = (error != 0) & (bits & 1 == 0) & np.isfinite(total)
     # The next double towards the error is one bit pattern up or down, depending on the signs.
     step = np.where((error > 0) == (total > 0), 1, -1)
-    return (bits + nudge * step).view(np.float64)
+    odd: Array = (bits + nudge * step).view(np.float64)
+    return odd
 
 
-def _two_sum(a: NDArray[Any], b: NDArray[Any] | float) -> tuple[NDArray[Any], NDArray[Any]]:
+def _two_sum(a: Array, b: Array | float) -> tuple[Array, Array]:
     """The rounded sum and its exact error (Knuth)."""
     total = a + b
     other = total - a
     return total, (a - (total - other)) + (b - other)
 
 
-def _split(a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _split(a: Array) -> tuple[Array, Array]:
     """Two halves of 26 bits that add up to ``a`` (Veltkamp)."""
     big = a * 134217729.0
     high = big - (big - a)
     return high, a - high
 
 
-def _fma64(a: NDArray[np.float64], b: float, c: float) -> NDArray[np.float64]:
+def _fma64(a: Array, b: float, c: float) -> Array:
     """``a * b + c`` for doubles, rounded once (Boldo and Melquiond's way)."""
     if c == 0 or b in (1, -1):
         return a * b + c  # one of the two roundings does nothing
@@ -92,10 +98,11 @@ def _fma64(a: NDArray[np.float64], b: float, c: float) -> NDArray[np.float64]:
     rest = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
     high, low = _two_sum(rest, c)
     total, error = _two_sum(product, high)
-    return np.ldexp(total + _odd(*_two_sum(low, error)), exponent)
+    scaled: Array = np.ldexp(total + _odd(*_two_sum(low, error)), exponent)
+    return scaled
 
 
-def _scale32(a: NDArray[np.float64], b: float, c: float) -> NDArray[np.float32]:
+def _scale32(a: Array, b: float, c: float) -> Array:
     """``a * b + c`` for float32 values in doubles, rounded once to float32.
 
     The product is exact. The sum may not be; that matters only where it then looks like a tie
@@ -119,7 +126,7 @@ def _scale32(a: NDArray[np.float64], b: float, c: float) -> NDArray[np.float32]:
 # these functions have been tried.
 
 
-def _single(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _single(x: Array) -> Array:
     return x.astype(np.float32).astype(np.float64)
 
 
@@ -145,7 +152,7 @@ _QUARTER_PI = _constants(-0.78515625, -2.4187564849853515625e-4, -3.774894977445
 _SQRT_HALF, _FOUR_OVER_PI, _TWO_PI = _constants(math.sqrt(0.5), 4 / math.pi, math.tau)
 
 
-def _polynomial(x: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDArray[np.float64]:
+def _polynomial(x: Array, coefficients: tuple[float, ...]) -> Array:
     """Horner's scheme, from the highest power down."""
     y = _single(coefficients[0] * x + coefficients[1])
     for coefficient in coefficients[2:]:
@@ -153,7 +160,7 @@ def _polynomial(x: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDAr
     return y
 
 
-def _log32(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log32(x: Array) -> Array:
     """The natural logarithm of positive numbers."""
     m, e = np.frexp(x)
     small = m < _SQRT_HALF
@@ -166,7 +173,7 @@ def _log32(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return _single(e * _LN2_HIGH + _single(m + y))
 
 
-def _sincos32(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sincos32(x: Array) -> tuple[Array, Array]:
     """Sine and cosine of numbers from 0 to 2 pi."""
     # The nearest multiple of pi / 2, of which what is left is taken.
     quarter = np.floor((_single(x * _FOUR_OVER_PI) + 1) * 0.5)
@@ -184,7 +191,7 @@ def _sincos32(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     return sin * a + cos * b, cos * a - sin * b
 
 
-def _normal32(uniform: NDArray[np.float32], mean: float, std: float) -> NDArray[np.float32]:
+def _normal32(uniform: Array, mean: float, std: float) -> Array:
     """Box and Muller's transform: rows of 16 uniform samples to rows of 16 normal ones."""
     result = np.empty_like(uniform)
     for start in range(0, len(uniform), _CHUNK):
@@ -199,13 +206,13 @@ def _normal32(uniform: NDArray[np.float32], mean: float, std: float) -> NDArray[
 # ---- doubles -------------------------------------------------------------------------------------
 
 
-def _libm(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _libm(function: Callable[[float], float], values: Array) -> Array:
     """Apply the C library's function, one element after the other."""
     result = np.fromiter(map(function, values.ravel().tolist()), np.float64, values.size)
     return result.reshape(values.shape)
 
 
-def _normal64(uniform: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
+def _normal64(uniform: Array, mean: float, std: float) -> Array:
     """Box and Muller's transform: rows of 16 uniform samples to rows of 16 normal ones."""
     result = np.empty_like(uniform)
     radius = np.sqrt(-2.0 * _libm(math.log, 1.0 - uniform[:, :8]))
@@ -217,7 +224,7 @@ def _normal64(uniform: NDArray[np.float64], mean: float, std: float) -> NDArray[
     return result
 
 
-def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _cast(values: Array, dtype: np.dtype[Any]) -> Array:
     """Convert as C++ does, where a number on its way to 16 bits passes through float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         if dtype.itemsize == 2 and dtype.kind not in "iu":
@@ -261,7 +268,16 @@ class Generator:
     array([0.4962566 , 0.7682218 , 0.08847743], dtype=float32)
     """
 
-    __slots__ = ("_block", "_float_spare", "_lock", "_next", "_seed", "_source", "_spare", "_unused")
+    __slots__ = (
+        "_block",
+        "_float_spare",
+        "_lock",
+        "_next",
+        "_seed",
+        "_source",
+        "_spare",
+        "_unused",
+    )
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -350,7 +366,7 @@ class Generator:
         self._next = _BLOCK + 1 - left
         self._unused = left == 1 and following == 0
         key = longs[_STATE_WORDS : _STATE_WORDS + _BLOCK].astype(np.uint32)
-        source.set_state(("MT19937", key, self._next))
+        source.set_state({"bit_generator": "MT19937", "state": {"key": key, "pos": self._next}})
         self._block[self._next :] = source.randint(0, 2**32, left - 1, np.uint32)
         if ints[_STATE_SPARE_VALID]:
             self._spare = float(doubles[_STATE_SPARE])
@@ -413,6 +429,7 @@ class Generator:
         """Uniform samples from [low, high): a word each, two for float64."""
         dtype = np.dtype(dtype)
         standard = low == 0 and high == 1
+        values: Array
         if dtype == np.float64:
             values = self._uniform64(n)
             if standard:
@@ -427,7 +444,7 @@ class Generator:
                 return values
         values = _cast(values, dtype)
         # A sample that was rounded up to the bound that is excluded becomes the other one.
-        values[values == _cast(np.float64(high), dtype)] = _cast(np.float64(low), dtype)
+        values[values == _cast(np.array(high), dtype)] = _cast(np.array(low), dtype)
         return values
 
     def normal(
@@ -448,9 +465,9 @@ class Generator:
         if n < 16 or not contiguous:
             return _cast(self._gaussian(n, mean, std), dtype)
         whole = n - n % 16
-        if dtype == np.float64:
-            draw, transform = self._uniform64, _normal64
-        else:
+        draw: Callable[[int], Array] = self._uniform64
+        transform = _normal64
+        if dtype != np.float64:
             draw, transform = self._uniform32, _normal32
             mean, std = float(np.float32(mean)), float(np.float32(std))
         # The types of 16 bits draw block by block; the others draw for the incomplete one too.
@@ -552,35 +569,33 @@ class Generator:
         values = np.ceil(_libm(math.log, self._uniform64(n)) / math.log1p(-p))
         return _cast(values, np.dtype(dtype))
 
-    def multinomial(
-        self, p: NDArray[Any], num_samples: int, replacement: bool
-    ) -> NDArray[np.int64]:
-        """Draw ``num_samples`` columns of each row of ``p`` with the weights that stand there."""
+    def multinomial(self, p: Array, num_samples: int, replacement: bool) -> NDArray[np.int64]:
+        """Draw ``num_samples`` columns of each row of ``p`` with the weights that stand there.
+
+        Without replacement, columns that come out equal are taken from the left. PyTorch's
+        order may differ then, as it does for rows with fewer weights than samples.
+        """
+        result = np.empty((len(p), num_samples), np.int64)
         if replacement and num_samples > 1:
-            return self._multinomial_with_replacement(p, num_samples)
-        # The greatest ratios of weight to exponential sample; those are made in the order of
-        # the memory of p.
-        if p.flags.f_contiguous:
-            samples = self.exponential(p.size, p.dtype).reshape(p.shape[::-1]).T
-        else:
-            samples = self.exponential(p.size, p.dtype).reshape(p.shape)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = p / samples
+            for weights, row in zip(p, result, strict=True):
+                ends: Array = weights.astype(np.result_type(p.dtype, np.float32))
+                ends = np.cumsum(ends)
+                ends /= ends[-1]
+                ends[-1] = 1
+                row[:] = np.searchsorted(ends.astype(np.float64), self._uniform64(num_samples))
+            return result
+        # The greatest ratios of weight to exponential sample. The samples are made in the order
+        # of the memory of p.
+        samples = self.exponential(p.size, p.dtype)
+        samples = samples.reshape(p.shape, order="F" if p.flags.fnc else "C")
+        with np.errstate(all="ignore"):
+            ratio: Array = p / samples
         if p.dtype.itemsize == 2:
             ratio = ratio.astype(np.float32)
         if num_samples == 1:
-            return ratio.argmax(axis=1, keepdims=True).astype(np.int64)
-        return np.argsort(-ratio, axis=1, kind="stable")[:, :num_samples].astype(np.int64)
-
-    def _multinomial_with_replacement(
-        self, p: NDArray[Any], num_samples: int
-    ) -> NDArray[np.int64]:
-        result = np.empty((len(p), num_samples), np.int64)
-        for weights, row in zip(p, result, strict=True):
-            ends = np.cumsum(weights, dtype=np.float32 if p.dtype.itemsize < 8 else np.float64)
-            ends /= ends[-1]
-            ends[-1] = 1
-            row[:] = np.searchsorted(ends.astype(np.float64), self._uniform64(num_samples))
+            ratio.argmax(axis=1, keepdims=True, out=result)
+        else:
+            result[:] = np.argsort(-ratio, axis=1, kind="stable")[:, :num_samples]
         return result
 
 

@@ -58,8 +58,8 @@ class Size(tuple[int, ...]):
 class Tensor:
     """An n-dimensional array that knows how it was computed.
 
-    `Tensor(data)` is PyTorch's legacy constructor: float32 from a sequence, or uninitialised
-    from sizes. Use `leafgrad.tensor(data)`.
+    `Tensor(data)` is PyTorch's legacy constructor (ops/creation.py): float32 from a sequence, or
+    uninitialised from sizes. Use `leafgrad.tensor(data)`.
     """
 
     # _array: the values; _edge: where its gradient goes (graph/node.py); _versions: the version
@@ -78,11 +78,6 @@ class Tensor:
     _edge: Any
     _versions: list[Any]
     _base: Any
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        from .ops.creation import legacy_tensor
-
-        return legacy_tensor(cls, args, kwargs)
 
     # What it is
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..tensor import Tensor, as_array, tensor_extra, wrap
+from .hooks import add_hook
 from .modes import current, switch
 from .node import (
     NODE,
@@ -721,24 +722,31 @@ def results(task: Walk, edges: list[Any]) -> list[Any]:
 
 def batched(outs: Any, given: Any, keep: bool, create_graph: bool, edges: Any) -> list[Any]:
     """One walk per example of the leading dimension, stacked."""
-    from ..ops.joining import stack
-
     size = next(g.shape[0] for g in given if g is not None)
     rows = []
     for i in range(size):
         last = i == size - 1
         one = [None if g is None else g[i] for g in given]
         rows.append(results(run(outs, one, keep or not last, create_graph, edges, False), edges))
-    return [None if column[0] is None else stack(column) for column in zip(*rows, strict=True)]
+    return [None if column[0] is None else np.stack(column) for column in zip(*rows, strict=True)]
 
 
-def call_node(node: Node, grads: tuple[Any, ...]) -> Any:
+def call_node(node: Node, *grads: Any) -> Any:
     """Run one node by hand: `grad_fn(gradient)`."""
     value = tuple(hidden(g, False) for g in grads)
     needs = [e is not None for e in node.next]
     found = node.differentiate(value if node.outputs > 1 else value[0], needs, False)
     found = tuple(shown(g, False) for g in fixed(node, found))
     return found[0] if len(found) == 1 else found
+
+
+def call_accumulator(node: AccumulateGrad, g: Tensor) -> None:
+    """Add a gradient to the leaf by hand."""
+    accumulate(node.variable, hidden(g, False))
+
+
+Node.__call__ = call_node  # type: ignore[attr-defined]
+AccumulateGrad.__call__ = call_accumulator  # type: ignore[attr-defined]
 
 
 # On tensors
@@ -772,8 +780,6 @@ def retain_grad(self: Tensor) -> None:
 
 def register_hook(self: Tensor, hook: Any) -> Any:
     """Call `hook(grad)` whenever a gradient for this tensor was computed; it may return another."""
-    from ..utils.hooks import add_hook
-
     if not self.requires_grad:
         fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
     extra, number = tensor_extra(self)
@@ -784,8 +790,6 @@ def register_hook(self: Tensor, hook: Any) -> Any:
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Any:
     """Call `hook(leaf)` after `backward()` has updated this leaf's `.grad`."""
-    from ..utils.hooks import add_hook
-
     if not self.requires_grad:
         fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
     if not self.is_leaf:

@@ -57,7 +57,7 @@ class ViewEdge:
         if below is None:
             self.node = None
             return
-        from ..ops.strided import strided_part
+        from .strided import strided_part
         from .operator import Numbers
 
         # A node of `strided_part`, without computing it: the memory is there already.
@@ -313,7 +313,7 @@ class CopySlices(Node):
         return node.differentiate(g, [e is not None for e in node.next], False)
 
     def differentiate(self, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
-        from ..ops.strided import strided_fill, strided_part
+        from .strided import strided_fill, strided_part
         from .engine import fixed
 
         if self.saved.__class__ is Freed:

@@ -26,6 +26,7 @@ from typing import Any
 
 
 from ..dtypes import dtype, from_numpy_dtype
+from .hooks import add_hook
 from .source import Source, fail, where
 
 clock: Callable[[], int] = itertools.count(1).__next__
@@ -128,27 +129,11 @@ class Node:
 
     def register_hook(self, fn: Callable[..., Any]) -> Any:
         """Call `fn(grad_inputs, grad_outputs)` after the node ran; it may return other grads."""
-        from ..utils.hooks import add_hook
-
         return add_hook(self.more().hooks, fn)
 
     def register_prehook(self, fn: Callable[..., Any]) -> Any:
         """Call `fn(grad_outputs)` before the node runs; it may return other gradients."""
-        from ..utils.hooks import add_hook
-
         return add_hook(self.more().prehooks, fn)
-
-    def __call__(self, *grads: Any) -> Any:
-        from .engine import call_node
-
-        return call_node(self, grads)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_saved_") or name.startswith("_raw_saved_"):
-            from .saved import saved_attribute
-
-            return saved_attribute(self, name)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
@@ -259,19 +244,10 @@ class AccumulateGrad:
         return 2**64 - 1
 
     def register_hook(self, fn: Callable[..., Any]) -> Any:
-        from ..utils.hooks import add_hook
-
         return add_hook(leaf_extra(self.variable).hooks, fn)
 
     def register_prehook(self, fn: Callable[..., Any]) -> Any:
-        from ..utils.hooks import add_hook
-
         return add_hook(leaf_extra(self.variable).prehooks, fn)
-
-    def __call__(self, *grads: Any) -> None:
-        from .engine import accumulate
-
-        accumulate(self.variable, grads[0]._array)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {id(self):#x}>"

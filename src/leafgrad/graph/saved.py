@@ -216,9 +216,10 @@ def saved_attribute(node: Node, name: str) -> Any:
     raise AttributeError(f"'{type(node).__name__}' object has no attribute '{name}'")
 
 
-def release(node: Any, freed: Freed) -> None:
-    """Let go of what a node saved, and remember who did it."""
-    node.saved = freed
+def _node_attribute(node: Node, name: str) -> Any:
+    if name.startswith(("_saved_", "_raw_saved_")):
+        return saved_attribute(node, name)
+    raise AttributeError(f"'{type(node).__name__}' object has no attribute '{name}'")
 
 
-__all__ += ["TICK"]
+Node.__getattr__ = _node_attribute  # type: ignore[attr-defined]

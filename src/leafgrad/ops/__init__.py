@@ -16,9 +16,9 @@ from typing import Any
 from ..graph.inplace import in_place
 from ..protocols import FUNCTIONS
 from ..tensor import Tensor
-from . import arithmetic, casting, creation, sampling, strided
+from . import arithmetic, casting, creation, sampling
 
-FAMILIES = (arithmetic, casting, creation, sampling, strided)
+FAMILIES = (arithmetic, casting, creation, sampling)
 
 
 def install(namespace: dict[str, Any]) -> list[str]:

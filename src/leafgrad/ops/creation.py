@@ -427,6 +427,13 @@ def legacy_tensor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any],
     return t
 
 
+def _construct(cls: type, *args: Any, **kwargs: Any) -> Tensor:
+    return legacy_tensor(cls, args, kwargs)
+
+
+Tensor.__new__ = _construct  # type: ignore[method-assign,assignment]
+
+
 # Ranges
 
 

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.operator import op
-
-__all__: list[str] = []
+from .operator import op
 
 
 def _laid_out(whole: Any, layout: tuple[int, ...], fresh: bool) -> Any:
