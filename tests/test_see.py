@@ -347,8 +347,8 @@ def test_text_of_the_neuron():
 def test_text_of_the_curve_nests_branches_and_names_what_was_shown():
     lines = to_text(curve()).splitlines()
     assert [re.split(r"  +", line)[0] for line in lines] == [
-        "◉ loss", "├─○ y", "●", "├─●", "│ ├─○ torch.cos(X / 4)", "│ ●", "│ ◆ theta", "●", "├─●",
-        "│ ├─○ torch.sin(X)", "│ ●", "│ ↑ theta", "●", "├─○ X", "●", "↑ theta",
+        "◉ loss", "├─○ y", "●", "├─●", "│ ├─○ torch.cos(X / 4)", "│ ●", "│ ↓ theta", "●", "├─●",
+        "│ ├─○ torch.sin(X)", "│ ●", "│ ↓ theta", "●", "├─○ X", "●", "◆ theta",
     ]  # fmt: skip
 
 
@@ -362,6 +362,24 @@ def test_text_of_a_long_chain():
     lines = to_text(Graph(tuple(nodes), tuple(edges))).splitlines()
     assert len(lines) == count
     assert lines[0].startswith("● h2999") and lines[-1].startswith("◆ h0")
+
+
+def test_text_does_not_nest_what_skips_ahead():
+    # h1 = f(h0) + h0, h2 = f(h1) + h1, ...: as in a residual network
+    nodes, edges = [GNode(0, "leaf", "h0")], []
+    for i in range(1, 101):
+        last = len(nodes) - 1
+        nodes.append(GNode(last + 1, "op", f"f{i}", "TanhBackward0", "tanh"))
+        nodes.append(GNode(last + 2, "op", f"h{i}", "AddBackward0", "+"))
+        edges += [GEdge(last, last + 1), GEdge(last + 1, last + 2), GEdge(last, last + 2)]
+    lines = to_text(Graph(tuple(nodes), tuple(edges))).splitlines()
+    assert len(lines) == 301 and not any("│" in line for line in lines)
+    assert [re.split("  +", line)[0] for line in lines[:4]] == [
+        "● h100",
+        "├─↓ h99",
+        "● f100",
+        "● h99",
+    ]
 
 
 def test_text_has_no_control_characters():

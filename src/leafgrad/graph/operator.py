@@ -101,6 +101,7 @@ class Op:
         self.params = tuple(p.name for p in rest)
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
+        self.check: Callable[..., None] | None = None  # raises for dtypes that PyTorch refuses
         self.jvp: Callable[..., Any] | None = None
         self.node: type[Node] = type(
             node, (Node,), {"__slots__": (), "op": self, "differentiate": _differentiate,
@@ -146,13 +147,19 @@ FREEABLE = {tuple, dict, SavedTensor}
 
 def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
        node: str | None = None, promote: str | None = None, view: bool = False,
-       differentiable: tuple[int, ...] | None = None) -> Any:  # fmt: skip
-    """Make an operator of a NumPy function. `node` is PyTorch's name of its graph node."""
+       differentiable: tuple[int, ...] | None = None,
+       check: Callable[..., None] | None = None) -> Any:  # fmt: skip
+    """Make an operator of a NumPy function. `node` is PyTorch's name of its graph node.
+
+    check: called with the operands as given (arrays and numbers) before they are promoted, except
+    on the fast ways: it raises for dtypes that the operator does not take
+    """
 
     def make(forward: Callable[..., Any]) -> Any:
         called = name or forward.__name__.rstrip("_")
         camel = "".join(part.capitalize() for part in called.split("_"))
         made = Op(forward, called, node or f"{camel}Backward0", promote, view, differentiable)
+        made.check = check
         call = _call_for(made, dunder=False)
         call.__name__ = call.__qualname__ = called
         call.__doc__ = forward.__doc__
@@ -400,15 +407,17 @@ def _binary(made: Op, dunder: bool) -> Any:
                 if need & bit and argument in made.rules:
                     names.update(made.rules[argument].names)
             keeps[need] = (first in names, second in names, "out" in names)
-        if len(made.rules) == 2:
-            cls.backward = staticmethod(_binary_backward(made, first, second))
+        cls.backward = staticmethod(_binary_backward(made, first, second))
 
     call.prepare = prepare  # type: ignore[attr-defined]
     return call
 
 
+_NO_RULE = Rule(lambda g: None, set(), "an operator")
+
+
 def _binary_backward(made: Op, first: str, second: str) -> Any:
-    rule_a, rule_b = made.rules[first], made.rules[second]
+    rule_a, rule_b = made.rules.get(first, _NO_RULE), made.rules.get(second, _NO_RULE)
     fa, fb = rule_a.function, rule_b.function
 
     if rule_a.names == rule_b.names == ():
@@ -470,7 +479,7 @@ def _general(made: Op, dunder: bool = False) -> Any:
                 args = tuple(bound.arguments.values())
             tensors, params = args[:count], args[count:]
         for value in tensors:
-            if value.__class__ not in TENSORS and value is not None:
+            if value.__class__ not in TENSORS and (value is not None or dunder):
                 lifted = _lift(made, tensors, params, dunder)
                 if lifted.__class__ is not tuple:
                     return lifted  # plain arrays in, a plain array out; or NotImplemented
@@ -494,7 +503,7 @@ def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bo
     lifted = []
     for value in values:
         kind = value.__class__
-        if value is None or kind in NUMBERS or isinstance(value, Tensor):
+        if kind in NUMBERS or isinstance(value, Tensor) or (value is None and not dunder):
             lifted.append(value)
         elif isinstance(value, np.generic):
             lifted.append(value.item() if value.dtype.kind != "V" else wrap(np.asarray(value)))
@@ -535,6 +544,8 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
     """Compute an operator and record it. With `into`, write the result there (`graph/inplace`)."""
     mode = current()
     arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
+    if made.check is not None:
+        made.check(*arrays)
     if made.promote is not None:
         arrays = promoted(made, arrays)
     try:
