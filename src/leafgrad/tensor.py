@@ -194,7 +194,7 @@ class Tensor:
                 "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
                 "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
                 "access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
-                f"more informations.\n  this tensor was made by: {self.grad_fn.source()}",
+                f"more information.\n  this tensor was made by: {self.grad_fn.source()}",
                 stacklevel=2,
             )
         return self._grad

@@ -103,8 +103,11 @@ class Watched:
     leaves = 0
 
 
-def walk(roots: list[tuple[Any, Any]], task: Walk) -> dict[Any, Any]:
-    """Propagate gradients from `roots`, (edge, gradient) pairs. Returns those of the leaves."""
+def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dict[Any, Any]]:
+    """Propagate gradients from `roots`, (edge, gradient) pairs.
+
+    Returns the leaves in the order in which they were reached, and the gradients that wait there.
+    """
     pending: dict[Any, Any] = {}  # edge -> the sum of gradients that have arrived
     owned: set[Any] = set()  # edges whose sum is an array of our own, so may be added to in place
     heap: list[int] = []
@@ -173,7 +176,7 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> dict[Any, Any]:
                 arrive(edge, g)
         if task.counts is not None:
             settle(node, pending, leaves, task)
-    return {leaf: pending[leaf] for leaf in leaves if leaf in pending}
+    return leaves, pending
 
 
 def end_of(edge: Any) -> Any:
@@ -419,10 +422,10 @@ def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
         leaf._grad = g.clone() if have is None else have + g
         return
     if have is None:
-        # The array becomes the gradient if nothing else holds it: three references are here.
+        # The array becomes the gradient if nothing else holds it.
         if (
-            g.__class__ is not np.ndarray or g.base is not None or sys.getrefcount(g) > 4
-            or g.strides != leaf._array.strides
+            g.__class__ is not np.ndarray or g.base is not None
+            or sys.getrefcount(g) > _ALONE or g.strides != leaf._array.strides
         ):  # fmt: skip
             g = dense_copy(g, leaf._array)
         leaf._grad = wrap(g)
@@ -431,6 +434,18 @@ def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
     else:
         np.add(have._array, g, out=have._array, casting="same_kind")
         bump(have, here())
+
+
+def references(g: Any) -> int:
+    """The references to an array that `finish` holds alone, as `accumulate` counts them."""
+
+    def inner(leaf: Any, g: Any, recorded: bool = False) -> int:
+        return sys.getrefcount(g)
+
+    return inner(None, g, False)
+
+
+_ALONE = references(np.empty(1))  # counted, not assumed: it differs between Python versions
 
 
 def dense_copy(g: Any, like: Any) -> Any:
@@ -559,8 +574,10 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
         switch(mode.but(grad=create_graph))
     state = quiet.enter()
     try:
-        for leaf, g in walk(roots, task).items():
-            finish(leaf, g, task)
+        leaves, pending = walk(roots, task)
+        roots.clear()
+        for leaf in leaves:
+            finish(leaf, pending.pop(leaf), task)
         while task.late:
             task.late.pop(0)()
     finally:

@@ -281,7 +281,7 @@ def rebase(tensor: Any, node: Any) -> None:
     slices.next = (edge_of(base), *node.next[1:])
     slices.seq, slices.extra = clock(), None
     slices.out_shape, slices.out_dtype = base._array.shape, base._array.dtype
-    slices.fix = ((base._array.shape, base._array.dtype), *(node.fix or node.next)[1:])
+    slices.fix = ((base._array.shape, base._array.dtype), *(node.fix or (None,) * len(node.next))[1:])
     slices.saved = (node, geometry(tensor._array, base._array))
     slices.code, slices.offset = node.code, node.offset
     if base._retains:
