@@ -13,8 +13,9 @@ ROOMS = [
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
     {"autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random", "special",
-     "utils", "version", ""},
+     "utils", "version"},
     {"see"},
+    {""},  # the public namespace
     {"programs", "run", "cli", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, room in enumerate(ROOMS) for name in room}

@@ -40,8 +40,7 @@ from .legacy import *  # noqa: F403
 from .legacy import __all__ as _legacy_names
 from .printing import set_printoptions
 from .tensor import Size, Tensor
-
-__version__ = "0.1.0"
+from .version import __version__
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
@@ -60,12 +59,23 @@ _ELSEWHERE = {"Parameter": "nn"}
 
 __all__ = [
     "Generator", "Size", "Tensor", "default_generator", "device", "dtype", "enable_grad", "finfo",
-    "get_default_device", "get_default_dtype", "iinfo", "inference_mode",
+    "get_default_device", "get_default_dtype", "graph", "iinfo", "inference_mode",
     "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
     "is_inference_mode_enabled", "no_grad", "promote_types", "set_default_device",
     "set_default_dtype", "set_grad_enabled", "set_printoptions",
 ]  # fmt: skip
 __all__ += [*_legacy_names, *_operators, *_dtypes]
+
+
+def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:
+    """The recorded graph behind a tensor, as a value to print, draw and compare.
+
+    `gradients=True` also finds the gradient at every node, by a backward pass that changes no
+    `.grad`. `names` maps names to tensors, such as `dict(model.named_parameters())`.
+    """
+    from .see.capture import capture
+
+    return capture(tensor, gradients=gradients, names=names)
 
 
 def __getattr__(name: str) -> Any:

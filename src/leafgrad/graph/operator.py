@@ -25,6 +25,7 @@ float64, and `_general`, for everything.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -58,13 +59,29 @@ OPS: dict[str, Op] = {}
 NUMBERS = (bool, int, float, complex)
 
 
+def argument_names(function: Any) -> tuple[tuple[str, ...], int, bool]:
+    """A function's argument names; how many are tensors; whether the first is a sequence of them.
+
+    Tensors are those before a `/`, or all where there is none. Read off the code object: at
+    import, `inspect.signature` would take as long as all the rest.
+    """
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[:count]
+    if code.co_flags & inspect.CO_VARARGS:
+        return (code.co_varnames[count], *names), 1, True
+    return names, code.co_posonlyargcount or count, False
+
+
 class Rule:
     """The derivative for one argument: a function, and the names of what it needs besides `g`."""
 
     __slots__ = ("function", "names")
 
     def __init__(self, function: Callable[..., Any], known: set[str], op: str) -> None:
-        names = tuple(inspect.signature(function).parameters)
+        names = argument_names(function)[0]
         if not names or names[0] != "g":
             raise TypeError(f"{op}: a rule's first argument is g, the gradient of the output")
         unknown = [n for n in names[1:] if n not in known]
@@ -86,19 +103,8 @@ class Op:
                  view: bool, differentiable: tuple[int, ...] | None) -> None:  # fmt: skip
         self.forward, self.name, self.promote, self.view = forward, name, promote, view
         self.differentiable = differentiable
-        self.signature = inspect.signature(forward)
-        parameters = list(self.signature.parameters.values())
-        self.variadic = bool(parameters) and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
-        first = inspect.Parameter.POSITIONAL_ONLY
-        if self.variadic:
-            tensors, rest = parameters[:1], parameters[1:]
-        elif any(p.kind is first for p in parameters):
-            tensors = [p for p in parameters if p.kind is first]
-            rest = parameters[len(tensors) :]
-        else:
-            tensors, rest = parameters, []
-        self.tensors = tuple(p.name for p in tensors)
-        self.params = tuple(p.name for p in rest)
+        names, leading, self.variadic = argument_names(forward)
+        self.tensors, self.params = names[:leading], names[leading:]
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
         self.check: Callable[..., None] | None = None  # raises for dtypes that PyTorch refuses
@@ -109,8 +115,9 @@ class Op:
         )  # fmt: skip
         self._plans: dict[int, list[tuple[str, str, int]]] = {}
 
-    def rule(self, index: int) -> Rule | None:
-        return self.joint or self.rules.get(self.tensors[index])
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.forward)
 
     def plan(self, need: int) -> list[tuple[str, str, int]]:
         """What to save when the arguments of the bits in `need` want gradients."""
@@ -164,7 +171,7 @@ def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
         call.__name__ = call.__qualname__ = called
         call.__doc__ = forward.__doc__
         call.__module__ = forward.__module__
-        call.__signature__ = made.signature
+        call.__wrapped__ = forward  # what `help` shows
         call.op = made
 
         def vjp(_joint: Callable[..., Any] | None = None, **rules: Callable[..., Any]) -> Any:
@@ -223,7 +230,10 @@ def _unary(made: Op) -> Any:
         kind = x.dtype
         if kind is not F32 and kind is not F64:
             return general(a)
-        r = forward(x)
+        try:
+            r = forward(x)
+        except Exception as error:
+            raise explained(made, (a,), error) from None
         if r.__class__ is not _ndarray:
             r = as_array(r)
         t = _new(Tensor)
@@ -789,7 +799,12 @@ def promoted(made: Op, arrays: list[Any]) -> list[Any]:
 def explained(made: Op, tensors: Any, error: Exception) -> Exception:
     """The exception to raise for what a forward raised."""
     shapes = [t._array.shape for t in tensors if isinstance(t, Tensor)]
-    if isinstance(error, ValueError) and made.promote is not None and len(shapes) >= 2:
+    if made.check is not None:  # a fast way does without it
+        try:
+            made.check(*[t._array if isinstance(t, Tensor) else t for t in tensors])
+        except Exception as refusal:
+            return refusal
+    if isinstance(error, ValueError) and "could not be broadcast" in str(error):
         for one, other in zip(shapes, shapes[1:], strict=False):
             for back in range(1, min(len(one), len(other)) + 1):
                 m, n = one[-back], other[-back]
