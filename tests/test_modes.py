@@ -102,7 +102,11 @@ def test_inference_mode_as_decorator():
 
 def test_anomaly_mode_names_the_expression():
     x = torch.zeros(1, requires_grad=True)
-    with warnings.catch_warnings(record=True) as caught, torch.autograd.detect_anomaly():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mode = torch.autograd.detect_anomaly()
+    assert "Anomaly Detection has been enabled" in str(caught[0].message)
+    with warnings.catch_warnings(record=True) as caught, mode:
         warnings.simplefilter("always")
         y = torch.sqrt(x)
         with pytest.raises(RuntimeError) as error:

@@ -576,9 +576,9 @@ def test_capture_reads_names_expressions_values_and_gradients():
     loss.backward()  # what capture did has freed nothing and changed nothing
     assert w.grad.tolist() == pytest.approx(total, rel=1e-5)
     freed = capture(loss)
-    assert [n.op for n in freed.nodes] == [n.op for n in graph.nodes if n.name != "x"] or len(
-        freed.nodes
-    ) == len(graph.nodes)
+    assert [(n.op, n.name) for n in freed.nodes] == [(n.op, n.name) for n in graph.nodes]
+    lost = {n.name for n in freed.nodes if n.name and not n.value}
+    assert lost == {"x", "h"}  # x was freed, so h is not known either
 
 
 def test_capture_of_tensors_without_a_graph():
@@ -597,6 +597,33 @@ def test_capture_never_shows_a_value_that_was_not_there():
     nodes = {n.name: n for n in capture(z).nodes if n.name}
     assert nodes["y"].value is None  # 11, 21 would be computed from the changed leaf
     assert nodes["w"].value.values == (10.0, 20.0)
+
+
+def named_operands(tensor) -> list[tuple[str, str, str | None]]:
+    """(operand, user, factor) of every edge."""
+    graph = capture(tensor)
+    texts = [n.name or (n.source.expression if n.source else n.kind) for n in graph.nodes]
+    return [(texts[e.src], graph.nodes[e.dst].symbol, e.factor) for e in graph.edges]
+
+
+def test_capture_tells_operands_apart_on_both_sides_of_an_operator():
+    w = leafgrad.tensor([1.0, 2.0], requires_grad=True)
+    scale, shift = 3.0, leafgrad.tensor([5.0, 6.0])
+    assert named_operands(scale * w) == [("w", "×", "scale"), ("scale", "×", None)]
+    assert named_operands(w * scale) == [("w", "×", "scale"), ("scale", "×", None)]
+    assert named_operands(2 * w) == [("w", "×", "2"), ("2", "×", None)]
+    assert named_operands(w + shift) == [("w", "+", "1"), ("shift", "+", None)]
+    assert named_operands(shift * w) == [("shift", "×", None), ("w", "×", "shift")]
+    assert named_operands(2 - w) == [("w", "−", "−1"), ("2", "−", None)]
+    assert named_operands(w**3) == [("w", "xⁿ", "3·w^2"), ("3", "xⁿ", None)]
+    y = 2 * w
+    assert named_operands(scale * y)[2:] == [("y", "×", "scale"), ("scale", "×", None)]
+    assert named_operands(1 / w)[0] == ("w", "1/x", "−1/w²")  # one expression, two nodes
+
+    def unknown(a, b):
+        return a * b  # which of them is the number cannot be seen
+
+    assert [n for n, _, _ in named_operands(unknown(scale, w))] == ["leaf", "3.0"]
 
 
 def test_capture_of_a_value_used_twice_and_of_a_loop():

@@ -64,6 +64,9 @@ class Source:
         self.col_offset: int | None = None
         self.end_col_offset: int | None = None
         self.expression: str | None = None
+        if line is not None and col is not None and end_col is not None:
+            line, col = _whole_call(self.filename, line, col, self.end_lineno, end_col)
+            self.lineno = line
         text = linecache.getlines(self.filename)[self.lineno - 1 : self.end_lineno]
         if text and col is not None and end_col is not None:
             first, last = text[0].encode(), text[-1].encode()  # columns count UTF-8 bytes
@@ -103,14 +106,32 @@ class Source:
         return f"`{self.expression}` ({where})" if self.expression else where
 
 
+def _whole_call(filename: str, line: int, col: int, end: int, end_col: int) -> tuple[int, int]:
+    """Where a method call begins. In a chain over several lines, Python 3.11 gives the position
+    of the method's name instead."""
+    before = linecache.getline(filename, line).encode()[:col].rstrip()
+    if not before.endswith(b"."):
+        return line, col
+    starts = [
+        (node.lineno, node.col_offset)
+        for node in _parsed(filename)
+        if isinstance(node, ast.Call) and (node.end_lineno, node.end_col_offset) == (end, end_col)
+    ]
+    return max((s for s in starts if s < (line, col)), default=(line, col))
+
+
 @functools.lru_cache(maxsize=64)
-def _statements(filename: str) -> list[Any]:
+def _parsed(filename: str) -> list[Any]:
+    """All nodes of a source file's syntax tree."""
     try:
-        tree = ast.parse("".join(linecache.getlines(filename)))
+        return list(ast.walk(ast.parse("".join(linecache.getlines(filename)))))
     except SyntaxError:
         return []
+
+
+def _statements(filename: str) -> list[Any]:
     kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)
-    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    return [node for node in _parsed(filename) if isinstance(node, kinds)]
 
 
 def where(mark: tuple[CodeType, int] | None) -> str:
