@@ -235,9 +235,14 @@ def fixed(node: Any, grads: Any) -> tuple[Any, ...]:
     wants = node.fix
     if wants is None:
         return grads  # type: ignore[no-any-return]
+    for g, want in zip(grads, wants):  # noqa: B905 - the usual case first: all as they should be
+        if g is not None and want is not None and (g.shape != want[0] or g.dtype is not want[1]):
+            break
+    else:
+        return grads  # type: ignore[no-any-return]
     done = []
     for index, (g, want) in enumerate(zip(grads, wants, strict=False)):
-        if g is None or want is None or want.__class__ is not tuple:
+        if g is None or want is None:
             done.append(g)
             continue
         shape, kind = want
@@ -571,7 +576,7 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
     mode = current()
     token = _walk.set(task)
     if mode.grad is not create_graph:
-        switch(mode.but(grad=create_graph))
+        switch(mode.recording(create_graph))
     state = quiet.enter()
     try:
         leaves, pending = walk(roots, task)
@@ -584,7 +589,7 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
         quiet.leave(state)
         _walk.reset(token)
         if mode.grad is not create_graph:
-            switch(current().but(grad=mode.grad))
+            switch(current().recording(mode.grad))
     return task
 
 

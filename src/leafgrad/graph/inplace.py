@@ -237,8 +237,6 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     if recording:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.
         wanted = {n for rule in made.rules.values() for n in rule.names}
-        if made.joint:
-            wanted.update(made.joint.names)
         copies = made.tensors[0] in wanted
         before = wrap(self._array.copy(order="K") if copies else self._array)
         before._edge = _Fixed(edge_of(self))

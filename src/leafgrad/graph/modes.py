@@ -43,6 +43,13 @@ class Mode:
         return Mode(**values)
 
 
+    def recording(self, grad: bool) -> Mode:
+        """This mode with recording on or off."""
+        if self is ON or self is OFF:
+            return ON if grad else OFF
+        return self if self.grad is grad else self.but(grad=grad)
+
+
 ON, OFF = Mode(True), Mode(False)
 _mode: contextvars.ContextVar[Mode] = contextvars.ContextVar("mode", default=ON)
 current: Callable[[], Mode] = _mode.get
@@ -144,19 +151,30 @@ class _Switch(ModeContext):
         made.__init__()  # type: ignore[misc]
         return made(function)
 
+    grad: bool
+
+    def changes(self) -> dict[str, Any]:
+        return {"grad": self.grad}
+
+    def __enter__(self) -> None:
+        before = current()
+        self._previous.append(before)
+        switch(before.recording(self.grad))
+
+    def __exit__(self, *exc: object) -> None:
+        switch(current().recording(self._previous.pop().grad))
+
 
 class no_grad(_Switch):
     """Operators inside record nothing; results do not require grad. As in PyTorch."""
 
-    def changes(self) -> dict[str, Any]:
-        return {"grad": False}
+    grad = False
 
 
 class enable_grad(_Switch):
     """Operators inside record again, within a `no_grad` block. As in PyTorch."""
 
-    def changes(self) -> dict[str, Any]:
-        return {"grad": True}
+    grad = True
 
 
 class set_grad_enabled(ModeContext):

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +45,7 @@ from ..dtypes import (
     promote_types,
 )
 from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
+from . import anomaly
 from .inplace import store, view_of
 from .modes import OFF, ON, current
 from .node import Freed, Node, Output, clock, edge_of, fail_freed, shape_dtype
@@ -73,6 +75,9 @@ def argument_names(function: Any) -> tuple[tuple[str, ...], int, bool]:
     if code.co_flags & inspect.CO_VARARGS:
         return (code.co_varnames[count], *names), 1, True
     return names, code.co_posonlyargcount or count, False
+
+
+JOINT = "*"  # stands for all arguments in an operator's table of rules
 
 
 class Rule:
@@ -106,7 +111,6 @@ class Op:
         names, leading, self.variadic = argument_names(forward)
         self.tensors, self.params = names[:leading], names[leading:]
         self.rules: dict[str, Rule] = {}
-        self.joint: Rule | None = None
         self.check: Callable[..., None] | None = None  # raises for dtypes that PyTorch refuses
         self.jvp: Callable[..., Any] | None = None
         self.node: type[Node] = type(
@@ -114,6 +118,8 @@ class Op:
                             "backward": staticmethod(_backward), "__module__": "torch.autograd"}
         )  # fmt: skip
         self._plans: dict[int, list[tuple[str, str, int]]] = {}
+        # Per tensor argument, whether a gradient can flow to it.
+        self.ruled: Any = itertools.repeat(True) if self.variadic else [False] * len(self.tensors)
 
     @functools.cached_property
     def signature(self) -> inspect.Signature:
@@ -125,8 +131,8 @@ class Op:
         if found is not None:
             return found
         names: dict[str, None] = {}
-        if self.joint:
-            names.update(dict.fromkeys(self.joint.names))
+        if JOINT in self.rules:
+            names.update(dict.fromkeys(self.rules[JOINT].names))
         for index, tensor in enumerate(self.tensors):
             if need >> index & 1 and tensor in self.rules:
                 names.update(dict.fromkeys(self.rules[tensor].names))
@@ -177,11 +183,15 @@ def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
         def vjp(_joint: Callable[..., Any] | None = None, **rules: Callable[..., Any]) -> Any:
             known = {"out", *made.tensors, *made.params, *(f"{t}_shape" for t in made.tensors)}
             if _joint is not None:
-                made.joint = Rule(_joint, known, called)
+                made.rules[JOINT] = Rule(_joint, known, called)
+                if not made.variadic:
+                    made.ruled[:] = [True] * len(made.tensors)
             for argument, function in rules.items():
                 if argument not in made.tensors:
                     raise TypeError(f"{called}: no tensor argument {argument!r}")
                 made.rules[argument] = Rule(function, known, called)
+                if not made.variadic:
+                    made.ruled[made.tensors.index(argument)] = True
             if getattr(call, "prepare", None) is not None:
                 call.prepare()
             return call
@@ -340,9 +350,18 @@ def _binary(made: Op, dunder: bool) -> Any:
         sort = b.__class__
         if sort in TENSORS:
             y = b._array
-            if y.dtype is not kind:
-                return general(a, b)
             eb = b._edge
+            other_kind = y.dtype
+            if other_kind is not kind:  # one float32, one float64: dimensions win over none
+                if other_kind is not F32 and other_kind is not F64:
+                    return general(a, b)
+                if not y.ndim and x.ndim:
+                    y = y.astype(kind)
+                elif not x.ndim and y.ndim:
+                    kind = other_kind
+                    x = x.astype(kind)
+                else:
+                    kind = F64
         elif sort is float or sort is int:
             y = b
             eb = None
@@ -384,10 +403,10 @@ def _binary(made: Op, dunder: bool) -> Any:
             else:
                 node.saved = [None, b, None] if keep_b else None
         else:
-            if x.shape == shape and y.shape == shape:
+            if x.shape == shape and y.shape == shape and a._array.dtype is b._array.dtype:
                 node.fix = None
             else:
-                node.fix = ((x.shape, kind), (y.shape, kind))
+                node.fix = ((x.shape, a._array.dtype), (y.shape, b._array.dtype))
             if keep_a or keep_b or keep_out:
                 if a._inference and keep_a:
                     check_inference(a)
@@ -408,7 +427,7 @@ def _binary(made: Op, dunder: bool) -> Any:
 
     def prepare() -> None:
         nonlocal differentiable
-        if not made.rules or made.joint:
+        if not made.rules or JOINT in made.rules:
             return
         differentiable = True
         for need in range(4):
@@ -553,7 +572,24 @@ def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
 def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any) -> Any:
     """Compute an operator and record it. With `into`, write the result there (`graph/inplace`)."""
     mode = current()
-    arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
+    recording = mode.grad and made.rules
+    arrays: list[Any] = []
+    edges: list[Any] = []
+    need = 0
+    for t, ruled in zip(tensors, made.ruled):  # noqa: B905 - a variadic operator's `ruled` is endless
+        if t.__class__ in TENSORS or isinstance(t, Tensor):
+            arrays.append(t._array)
+            edge = t._edge if ruled and recording else None
+            if edge is not None:
+                if not edge.plain:
+                    edge = edge.resolve(t)
+                if edge is not None:
+                    need |= 1 << len(edges)
+            edges.append(edge)
+        else:
+            arrays.append(t)
+            edges.append(None)
+    given = arrays
     if made.check is not None:
         made.check(*arrays)
     if made.promote is not None:
@@ -566,135 +602,127 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
     except Exception as error:
         raise explained(made, tensors, error) from None
     several = r.__class__ is tuple
-    if not several and r.__class__ is not _ndarray:
+    if several:
+        r = tuple(as_array(x) for x in r)
+    elif r.__class__ is not _ndarray:
         r = as_array(r)
-    edges: tuple[Any, ...] = ()
-    if mode.grad and (made.rules or made.joint):
-        edges = tuple(
-            edge_of(t) if isinstance(t, Tensor) and (made.joint or made.variadic or i_has_rule)
-            else None
-            for t, i_has_rule in zip(
-                tensors,
-                [True] * len(tensors) if made.variadic else [n in made.rules for n in made.tensors],
-                strict=True,
-            )
-        )  # fmt: skip
-    wanted = any(e is not None for e in edges)
-    if wanted and not several and not is_differentiable(r.dtype):
-        wanted = False
     node = None
-    if wanted:
+    if need and (several or r.dtype is F32 or is_differentiable(r.dtype)):
         node = made.node()
         node.seq = clock()
-        node.next = edges
+        node.next = tuple(edges)
         node.extra = None
-        node.out_shape, node.out_dtype = shape_dtype(r)
+        if several:
+            node.out_shape, node.out_dtype = shape_dtype(r)
+        else:
+            node.out_shape, node.out_dtype = r.shape, r.dtype
         node.fix = tuple(
-            (x.shape, x.dtype) if e is not None else None
-            for e, x in zip(edges, [t._array if isinstance(t, Tensor) else t for t in tensors],
-                            strict=True)
-        )  # fmt: skip
-        frame = user_frame(_frame(1))
-        node.code, node.offset = frame.f_code, frame.f_lasti
+            [None if e is None else (x.shape, x.dtype) for e, x in zip(edges, given)]  # noqa: B905
+        )
+        frame = _frame(1)
+        code = frame.f_code
+        if INTERNAL[code.co_filename]:
+            frame = user_frame(frame)
+            code = frame.f_code
+        node.code, node.offset = code, frame.f_lasti
     if into is not None:
-        made_tensors = into(r, node)
-        outs = made_tensors
+        outs = into(r, node)
     elif several:
-        r = tuple(as_array(x) for x in r)
         outs = tuple(wrap(x) for x in r)
     else:
         outs = wrap(r)
-    if made.view and into is None:
-        outs = view_of(tensors[0], outs, node, mode)
-    elif into is None:
-        if mode.inference:
+    if into is None:
+        if made.view:
+            outs = view_of(tensors[0], outs, node, mode)
+        elif node is not None and not several:
+            outs._edge = node
+        elif several:
+            _label_outputs(made, node, outs)
+        if mode.inference and not made.view:
             for t in outs if several else (outs,):
                 t._inference = True
-        if node is not None:
-            if several:
-                carries = made.differentiable
-                for number, t in enumerate(outs):
-                    able = is_differentiable(t._array.dtype)
-                    if able and (carries is None or number in carries):
-                        t._edge = Output(node, number)
-            else:
-                outs._edge = node
     if node is not None:
-        _save(made, node, tensors, params, outs, mode)
+        _save(made, node, 1 if made.variadic else need, tensors, params, outs, mode)
     return outs
 
 
-def _save(made: Op, node: Any, tensors: Any, params: Any, outs: Any, mode: Any) -> None:
-    """Keep what the rules of the wanted arguments name."""
-    need = 0
-    if not made.variadic:
-        for index, edge in enumerate(node.next):
-            if edge is not None:
-                need |= 1 << index
-    else:
-        need = 1
+def _label_outputs(made: Op, node: Any, outs: tuple[Any, ...]) -> None:
+    """The edges of several outputs, of those that carry gradients."""
+    if node is not None:
+        for number, t in enumerate(outs):
+            carries = made.differentiable is None or number in made.differentiable
+            if carries and is_differentiable(t._array.dtype):
+                t._edge = Output(node, number)
+
+
+def _save(made: Op, node: Any, need: int, tensors: Any, params: Any, outs: Any,
+          mode: Any) -> None:  # fmt: skip
+    """Keep what the rules of the arguments of the bits in `need` name."""
     plan = made.plan(need)
     saved: dict[str, Any] = {}
     holds_tensor = False
     for name, kind, index in plan:
         if kind == "param":
-            value = params[index]
-        elif kind == "shape":
-            value = (
-                tuple(t._array.shape for t in tensors) if made.variadic
-                else getattr(getattr(tensors[index], "_array", tensors[index]), "shape", ())
-            )  # fmt: skip
+            saved[name] = params[index]
+        elif kind == "tensor" and not made.variadic:
+            saved[name] = t = tensors[index]
+            if t.__class__ in TENSORS or isinstance(t, Tensor):
+                holds_tensor = True
+                if t._inference:
+                    check_inference(t)
         elif kind == "out":
             holds_tensor = True
             if outs.__class__ is tuple:
-                value = tuple((t._array, t._versions, t._versions[TICK]) for t in outs)
+                saved[name] = tuple((t._array, t._versions, t._versions[TICK]) for t in outs)
             else:
-                value = (outs._array, outs._versions, outs._versions[TICK])
+                versions = outs._versions
+                saved[name] = (outs._array, versions, versions[TICK])
+        elif kind == "tensor":
+            holds_tensor = True
+            saved[name] = tuple(tensors)
+            for t in tensors:
+                check_inference(t)
+        elif made.variadic:
+            saved[name] = tuple(t._array.shape for t in tensors)
         else:
-            value = tuple(tensors) if made.variadic else tensors[index]
-            for t in value if made.variadic else (value,):
-                if isinstance(t, Tensor):
-                    holds_tensor = True
-                    if t._inference:
-                        check_inference(t)
-        saved[name] = value
+            t = tensors[index]
+            saved[name] = t._array.shape if isinstance(t, Tensor) else np.shape(t)
     if not saved:
         node.saved = None
     elif not holds_tensor:
         node.saved = Numbers(saved)
     else:
-        node.saved = saved
-        if mode.hooks is not None or mode.anomaly is not None:
-            node.saved = SavedTensor.packed(node, saved, mode)
+        node.saved = saved if mode.hooks is None else SavedTensor.packed(node, saved, mode)
     if mode.anomaly is not None:
-        from .anomaly import remember
-
-        remember(node)
+        anomaly.remember(node)
 
 
 def _values(node: Any, recorded: bool) -> dict[str, Any]:
     """What a node saved, checked to be unchanged: arrays, or tensors when `recorded`."""
     saved = node.saved
-    if saved is None:
-        return {}
-    if saved.__class__ is Freed:
-        fail_freed(node)
-    if saved.__class__ is SavedTensor:
-        return saved.unpacked(node, recorded)
-    if saved.__class__ is tuple or saved.__class__ is list:  # of a fast way
-        saved = dict(zip((*node.op.tensors, "out"), saved, strict=True))
+    kind = saved.__class__
+    if kind is Numbers:
+        return saved
+    if kind is not dict:
+        if saved is None:
+            return {}
+        if kind is Freed:
+            fail_freed(node)
+        if kind is SavedTensor:
+            return saved.unpacked(node, recorded)
+        if kind is tuple or kind is list:  # of a fast way
+            saved = dict(zip((*node.op.tensors, "out"), saved, strict=True))
     values = {}
     for name, value in saved.items():
-        if name == "out" and value is not None:
-            several = value[0].__class__ is tuple
-            found = [_out(node, v, i, recorded) for i, v in enumerate(value if several else [value])]
-            values[name] = tuple(found) if several else found[0]
-        elif isinstance(value, Tensor):
+        if value.__class__ in TENSORS or isinstance(value, Tensor):
             values[name] = _input(node, name, value, recorded)
-        elif node.op.variadic and name == node.op.tensors[0]:
-            values[name] = tuple(
-                _input(node, name, v, recorded) if isinstance(v, Tensor) else v for v in value
-            )
+        elif name == "out" and value is not None:
+            if value[0].__class__ is tuple:
+                values[name] = tuple(_out(node, v, i, recorded) for i, v in enumerate(value))
+            else:
+                values[name] = _out(node, value, 0, recorded)
+        elif value.__class__ is tuple and value and isinstance(value[0], Tensor):
+            values[name] = tuple(_input(node, name, v, recorded) for v in value)
         else:
             values[name] = value
     return values
@@ -723,15 +751,19 @@ def _out(node: Any, kept: Any, number: int, recorded: bool) -> Any:
 def _differentiate(node: Any, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
     made = node.op
     values = _values(node, recorded)
-    joint = made.joint
+    joint = made.rules.get(JOINT)
     if joint is not None:
         return tuple(joint.function(g, *[values[n] for n in joint.names]))
     if made.variadic:
         rule = made.rules[made.tensors[0]]
         return tuple(rule.function(g, *[values[n] for n in rule.names]))
+    rules = made.rules
+    if len(made.tensors) == 1:
+        rule = rules[made.tensors[0]]
+        return (rule.function(g, *[values[n] for n in rule.names]),)
     found = []
-    for name, needed in zip(made.tensors, needs, strict=True):
-        rule = made.rules.get(name) if needed else None
+    for name, needed in zip(made.tensors, needs):  # noqa: B905
+        rule = rules.get(name) if needed else None
         found.append(rule and rule.function(g, *[values[n] for n in rule.names]))
     return tuple(found)
 
@@ -778,6 +810,14 @@ def _number_meets(tensor: dtype, number: dtype) -> dtype:
 
 def promoted(made: Op, arrays: list[Any]) -> list[Any]:
     """The operands in their common dtype (of "float" operators: a floating one)."""
+    kind = arrays[0].dtype if arrays[0].__class__ is _ndarray else None
+    if kind is F32 or kind is F64:  # nothing to do where all are the same
+        for value in arrays:
+            sort = value.__class__
+            if sort is not float and sort is not int and getattr(value, "dtype", None) is not kind:
+                break
+        else:
+            return arrays
     wanted = result_dtype(arrays)
     if made.promote == "float" and wanted.category < 2:
         wanted = get_default_dtype()
