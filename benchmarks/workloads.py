@@ -14,21 +14,20 @@ Step = Callable[[], Any]
 
 
 def linear_neuron(torch: Any) -> Step:
-    """A linear neuron with binary cross-entropy: 5 inputs, 3 outputs."""
+    """A linear neuron with binary cross-entropy: 5 inputs, 3 outputs, SGD."""
     torch.manual_seed(0)
     x, y = torch.ones(5), torch.zeros(3)
     w = torch.randn(5, 3, requires_grad=True)
     b = torch.randn(3, requires_grad=True)
     loss_fn = torch.nn.functional.binary_cross_entropy_with_logits
+    optimizer = torch.optim.SGD([w, b], lr=0.1)
 
     def step() -> Any:
         z = torch.matmul(x, w) + b
         loss = loss_fn(z, y)
         loss.backward()
-        with torch.no_grad():
-            w.sub_(0.1 * w.grad)
-            b.sub_(0.1 * b.grad)
-        w.grad = b.grad = None
+        optimizer.step()
+        optimizer.zero_grad()
         return loss
 
     return step

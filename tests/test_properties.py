@@ -58,7 +58,12 @@ def run(steps, leaves):
         if step[0] == "unary":
             values.append(UNARY[step[1]](a))
         elif step[0] == "binary":
-            values.append(BINARY[step[1]](a, values[step[3]]))
+            b = values[step[3]]
+            try:
+                np.broadcast_shapes(a.shape, b.shape)
+            except ValueError:
+                b = b.mean()
+            values.append(BINARY[step[1]](a, b))
         elif step[0] == "reduce":
             values.append(a.sum(-1, keepdim=True) * 0.3 if step[1] and a.ndim else a.mean())
         elif step[0] == "view":

@@ -147,15 +147,19 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
 
     for edge, g in roots:
         arrive(edge, g)
-    while heap:
-        seq = -heappop(heap)
-        node = nodes.pop(seq)
-        g = pending.pop(node)
+    node = None
+    while True:
+        if node is None:
+            if not heap:
+                break
+            node = nodes.pop(-heappop(heap))
+            g = pending.pop(node)
         if simple and node.extra is None and g.__class__ is not dict:
             grads = node.backward(node, g)
         else:
             grads = visit(node, g, pending, task)
             if grads is None:
+                node = None
                 continue
         if not keep and node.saved.__class__ in FREEABLE:
             if freed is None:
@@ -163,19 +167,24 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
             node.saved = freed
         if node.fix is not None:
             grads = fixed(node, grads)
-        for edge, g in zip(node.next, grads):  # noqa: B905 - a checked `zip` is slower
-            if edge is None or g is None:
+        # The first input waits aside: if it is the newest node of all, as in a chain, it is next
+        # and need not pass through the heap.
+        following = None
+        for edge, d in zip(node.next, grads):  # noqa: B905 - a checked `zip` is slower
+            if edge is None or d is None:
                 continue
-            have = pending.get(edge)
-            if have is None and edge._kind == NODE:
-                pending[edge] = g
-                seq = edge.seq
-                heappush(heap, -seq)
-                nodes[seq] = edge
+            if edge is following:
+                g = g + d
+            elif following is None and edge._kind == NODE and edge not in pending:
+                following, g = edge, d
             else:
-                arrive(edge, g)
+                arrive(edge, d)
         if task.counts is not None:
             settle(node, pending, leaves, task)
+        node = following
+        if node is not None and heap and -heap[0] > node.seq:
+            arrive(node, g)
+            node = None
     return leaves, pending
 
 

@@ -49,6 +49,7 @@ from . import anomaly
 from .inplace import store, view_of
 from .modes import OFF, ON, current
 from .node import Freed, Node, Output, clock, edge_of, fail_freed, shape_dtype
+from .quiet import enter, leave
 from .saved import SavedTensor, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
 
@@ -224,9 +225,25 @@ def _call_for(made: Op, dunder: bool) -> Any:
 
 # The fast ways
 
+_numbers: dict[Any, dict[Any, Any]] = {F32: {}, F64: {}}
+
+
+def number_array(value: Any, kind: Any) -> Any:
+    """A Python number as a 0-dim array. NumPy needs 0.2 µs to convert one; programs use few, so
+    they are kept."""
+    known = _numbers[kind]
+    found = known.get(value)
+    if found is None or not value:  # 0.0 and -0.0 are the same key
+        found = np.array(value, kind)
+        if len(known) > 1000:
+            known.clear()
+        known[value] = found
+    return found
+
 
 def _unary(made: Op) -> Any:
-    forward, cls = made.forward, made.node
+    forward, cls = getattr(made.forward, "noisy", made.forward), made.node
+    guarded = forward is not made.forward
     general = _general(made)
     keeps_input = keeps_out = False
     differentiable = False
@@ -234,14 +251,25 @@ def _unary(made: Op) -> Any:
     def call(input: Any, *, out: Any = None) -> Any:
         a = input
         mode = current()
-        if a.__class__ not in TENSORS or (mode is not ON and mode is not OFF) or out is not None:
+        if (
+            (a.__class__ is not Tensor and a.__class__ not in TENSORS)
+            or (mode is not ON and mode is not OFF)
+            or out is not None
+        ):
             return general(a, out=out)
         x = a._array
         kind = x.dtype
         if kind is not F32 and kind is not F64:
             return general(a)
         try:
-            r = forward(x)
+            if guarded:  # `quietly`, without its call
+                token = enter()
+                try:
+                    r = forward(x)
+                finally:
+                    leave(token)
+            else:
+                r = forward(x)
         except Exception as error:
             raise explained(made, (a,), error) from None
         if r.__class__ is not _ndarray:
@@ -331,7 +359,8 @@ def _unary_backward(rule: Rule, name: str) -> Any:
 
 
 def _binary(made: Op, dunder: bool) -> Any:
-    forward, cls = made.forward, made.node
+    forward, cls = getattr(made.forward, "noisy", made.forward), made.node
+    guarded = forward is not made.forward
     general = _general(made, dunder)
     first, second = made.tensors
     # What to keep of (first, second, out), by which of the two wants a gradient: bits 1 and 2.
@@ -341,14 +370,18 @@ def _binary(made: Op, dunder: bool) -> Any:
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
         a, b = input, other
         mode = current()
-        if a.__class__ not in TENSORS or (mode is not ON and mode is not OFF) or out is not None:
+        if (
+            (a.__class__ is not Tensor and a.__class__ not in TENSORS)
+            or (mode is not ON and mode is not OFF)
+            or out is not None
+        ):
             return general(a, b, out=out)
         x = a._array
         kind = x.dtype
         if kind is not F32 and kind is not F64:
             return general(a, b)
         sort = b.__class__
-        if sort in TENSORS:
+        if sort is Tensor or sort in TENSORS:
             y = b._array
             eb = b._edge
             other_kind = y.dtype
@@ -363,12 +396,19 @@ def _binary(made: Op, dunder: bool) -> Any:
                 else:
                     kind = F64
         elif sort is float or sort is int:
-            y = b
+            y = number_array(b, kind)
             eb = None
         else:
             return general(a, b)
         try:
-            r = forward(x, y)
+            if guarded:  # `quietly`, without its call
+                token = enter()
+                try:
+                    r = forward(x, y)
+                finally:
+                    leave(token)
+            else:
+                r = forward(x, y)
         except Exception as error:
             raise explained(made, (a, b), error) from None
         if r.__class__ is not _ndarray:
@@ -396,7 +436,7 @@ def _binary(made: Op, dunder: bool) -> Any:
         node.out_dtype = kind
         node.extra = None
         keep_a, keep_b, keep_out = keeps[need]
-        if y is b:  # a Python number
+        if sort is float or sort is int:
             node.fix = None
             if keep_a or keep_out:
                 node.saved = (a if keep_a else None, b, (r, versions, seq) if keep_out else None)
@@ -469,7 +509,9 @@ def _binary_backward(made: Op, first: str, second: str) -> Any:
             if a._versions[TICK] > node.seq:
                 fail_modified(node, first, a)
             a = a._array
-        if b.__class__ in TENSORS:
+        if b.__class__ is float or b.__class__ is int:
+            b = number_array(b, node.out_dtype)
+        elif b.__class__ in TENSORS:
             if b._versions[TICK] > node.seq:
                 fail_modified(node, second, b)
             b = b._array

@@ -40,4 +40,5 @@ def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             leave(token)
 
+    wrapped.noisy = function  # type: ignore[attr-defined]
     return wrapped
