@@ -64,7 +64,7 @@ __all__ = [
     "is_inference_mode_enabled", "no_grad", "promote_types", "set_default_device",
     "set_default_dtype", "set_grad_enabled", "set_printoptions",
 ]  # fmt: skip
-__all__ += [*_legacy_names, *_operators, *_dtypes]
+__all__ = list(dict.fromkeys([*__all__, *_legacy_names, *_operators, *_dtypes]))
 
 
 def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:

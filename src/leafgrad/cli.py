@@ -101,8 +101,8 @@ def _demo(output: Path, epochs: int, seed: int) -> int:
             filename=curve.__file__,
         ),
     )
-    final = theta.detach().numpy()
-    print(f"theta = {final.round(4).tolist()} (true: {list(curve.TRUE)}), loss {losses[-1]:.4f}")
+    final = ", ".join(f"{v:.4f}" for v in path[-1])
+    print(f"theta = [{final}] (true: {list(curve.TRUE)}), loss {losses[-1]:.4f}")
     print(f"report: {output.resolve()}")
     return 0
 

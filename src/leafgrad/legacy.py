@@ -5,11 +5,11 @@ Memory formats and layouts, thread counts, determinism switches, the typed const
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from . import dtypes
 from .ops.creation import legacy_tensor
+from .parallel import get_num_threads, set_num_threads
 from .tensor import Tensor
 
 __all__ = [
@@ -104,22 +104,8 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-_threads = os.cpu_count() or 1
 _deterministic = [False, False]
 _precision = "highest"
-
-
-def get_num_threads() -> int:
-    """How many threads large operations may use."""
-    return _threads
-
-
-def set_num_threads(n: int) -> None:
-    """Set how many threads large operations may use."""
-    global _threads
-    if n < 1:
-        raise RuntimeError("set_num_threads expects a positive integer")
-    _threads = n
 
 
 def get_num_interop_threads() -> int:

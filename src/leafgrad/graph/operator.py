@@ -44,6 +44,7 @@ from ..dtypes import (
     of_scalar,
     promote_types,
 )
+from ..parallel import SPLIT, spread
 from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
 from . import anomaly
 from .inplace import store, view_of
@@ -244,6 +245,7 @@ def number_array(value: Any, kind: Any) -> Any:
 def _unary(made: Op) -> Any:
     forward, cls = getattr(made.forward, "noisy", made.forward), made.node
     guarded = forward is not made.forward
+    costly = made.promote == "float"  # sin, exp and their like: worth several cores
     general = _general(made)
     keeps_input = keeps_out = False
     differentiable = False
@@ -262,7 +264,9 @@ def _unary(made: Op) -> Any:
         if kind is not F32 and kind is not F64:
             return general(a)
         try:
-            if guarded:  # `quietly`, without its call
+            if costly and x.size >= SPLIT:
+                r = spread(made.forward, x)
+            elif guarded:  # `quietly`, without its call
                 token = enter()
                 try:
                     r = forward(x)
@@ -317,13 +321,13 @@ def _unary(made: Op) -> Any:
         keeps_input = made.tensors[0] in rule.names
         keeps_out = "out" in rule.names
         if set(rule.names) <= {made.tensors[0], "out"}:
-            cls.backward = staticmethod(_unary_backward(rule, made.tensors[0]))
+            cls.backward = staticmethod(_unary_backward(rule, made.tensors[0], costly))
 
     call.prepare = prepare  # type: ignore[attr-defined]
     return call
 
 
-def _unary_backward(rule: Rule, name: str) -> Any:
+def _unary_backward(rule: Rule, name: str, costly: bool) -> Any:
     function, names = rule.function, rule.names
 
     if not names:
@@ -351,6 +355,8 @@ def _unary_backward(rule: Rule, name: str) -> Any:
             a = saved[0]
             if a._versions[TICK] > node.seq:
                 fail_modified(node, name, a)
+            if costly and a._array.size >= SPLIT:
+                return (spread(function, np.ascontiguousarray(g), a._array),)
             return (function(g, a._array),)
 
     else:
