@@ -413,6 +413,11 @@ def test_mermaid():
 # ---- the snapshot
 
 
+def test_a_graph_prints_and_shows_itself():
+    assert str(neuron()) == to_text(neuron())
+    assert neuron()._repr_svg_() == to_svg(neuron())
+
+
 def test_graph_to_json_and_back():
     for graph in (neuron(), curve(), hostile(), Graph((), ())):
         assert Graph.from_json(graph.to_json()) == graph
@@ -493,6 +498,7 @@ def test_summaries_of_extreme_arrays(array):
         ("NoSuchBackward0", 0, ["a"], "p", 3, None),
         ("AddBackward0", 2, ["a", "b"], "p", 3, None),
         ("MeanBackward0", 0, ["x"], "m", None, None),
+        ("add_scaled", 0, ["a", "b"], "c", 1, None),
     ],
 )
 def test_local_derivatives(op, argument, operands, out, count, expected):
@@ -523,6 +529,8 @@ class Methods:
         ("x.view(n, -1)", 1, ["x"]),
         ("torch.sum(x, 0)", 1, ["x"]),
         ("self.loss(p, target=t)", 2, ["p", "t"]),
+        ("self.loss(input=p, target=t)", 2, ["p", "t"]),
+        ("self.loss(target=t, input=p)", 2, []),
         ("x += y", 2, ["x", "y"]),
         ("naïve * ß", 2, ["naïve", "ß"]),
         ("f(a, b, c)", 2, []),
@@ -532,7 +540,7 @@ class Methods:
     ],
 )
 def test_operands_of_an_expression(expression, count, expected):
-    found = symbols.operands(expression, count, Methods)
+    found = symbols.operands(expression, count, Methods, ("input", "target")[:count])
     assert [o.text for o in found] == expected
     assert all(expression[o.column : o.end_column] == o.text for o in found)
 
@@ -618,12 +626,40 @@ def test_capture_tells_operands_apart_on_both_sides_of_an_operator():
     assert named_operands(w**3) == [("w", "xⁿ", "3·w^2"), ("3", "xⁿ", None)]
     y = 2 * w
     assert named_operands(scale * y)[2:] == [("y", "×", "scale"), ("scale", "×", None)]
+    m = leafgrad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert named_operands(leafgrad.matmul(m, w))[1] == ("w", "@", "mᵀ·")
     assert named_operands(1 / w)[0] == ("w", "1/x", "−1/w²")  # one expression, two nodes
 
     def unknown(a, b):
         return a * b  # which of them is the number cannot be seen
 
     assert [n for n, _, _ in named_operands(unknown(scale, w))] == ["leaf", "3.0"]
+
+
+def test_capture_does_not_lend_a_modules_parameters_the_names_of_its_inputs():
+    layer = leafgrad.nn.Linear(3, 2)
+    x = leafgrad.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    out = leafgrad.nn.functional.relu(layer(x))
+    plain = capture(out)
+    assert [n.name for n in plain.nodes if n.kind == "parameter"] == ["", ""]
+    assert plain.nodes[-1].name == "out"
+    named = capture(out, names=dict(layer.named_parameters()))
+    assert {n.name for n in named.nodes if n.kind == "parameter"} == {"weight", "bias"}
+
+
+def test_capture_of_losses_knows_their_reduction_and_weights():
+    functional = leafgrad.nn.functional
+    w, y = leafgrad.tensor([1.0, 2.0], requires_grad=True), leafgrad.zeros(2)
+
+    def factors(tensor):
+        return [e.factor for e in capture(tensor).edges if e.differentiable]
+
+    assert factors(functional.mse_loss(w, y)) == ["2·(w − y)/2"]
+    assert factors(functional.mse_loss(w, y, reduction="sum")) == ["2·(w − y)"]
+    assert factors(functional.mse_loss(w, y, reduction="none").sum()) == ["2·(w − y)", "1"]
+    assert factors(functional.binary_cross_entropy_with_logits(w, y)) == ["(σ(w) − y)/2"]
+    weighted = functional.binary_cross_entropy_with_logits(w, y, pos_weight=leafgrad.ones(2))
+    assert factors(weighted) == [None]
 
 
 def test_capture_of_a_value_used_twice_and_of_a_loop():

@@ -57,26 +57,42 @@ class ViewEdge:
         if below is None:
             self.node = None
             return
-        from .strided import strided_part
         from .operator import Numbers
+        from .strided import complexes, in_pairs, pairs, strided_part
 
         # A node of `strided_part`, without computing it: the memory is there already.
-        base = tensor._base._array
-        node = strided_part.op.node()
-        node.next, node.seq, node.extra = (below,), clock(), None
-        node.out_shape, node.out_dtype = tensor._array.shape, tensor._array.dtype
-        node.fix = ((base.shape, base.dtype),)
-        place = zip(strided_part.op.params, geometry(tensor._array, base), strict=True)
-        node.saved = Numbers(input_shape=base.shape, **dict(place))
-        node.code, node.offset = here()
-        self.node = node
+        array, base = tensor._array, tensor._base._array
+        place = geometry(array, base)
+        if (array.dtype.kind == "c") == (base.dtype.kind == "c"):
+            views = [(strided_part, base, array)]
+        elif base.dtype.kind == "c":
+            views = [(pairs, base, in_pairs(base)), (strided_part, in_pairs(base), array)]
+        else:
+            views = [(strided_part, base, in_pairs(array)), (complexes, in_pairs(array), array)]
+        for call, whole, part in views:
+            node = call.op.node()
+            node.next, node.seq, node.extra = (below,), clock(), None
+            node.out_shape, node.out_dtype = part.shape, part.dtype
+            node.fix = ((whole.shape, whole.dtype),)
+            node.saved = None
+            if call is strided_part:
+                named = zip(strided_part.op.params, place, strict=True)
+                node.saved = Numbers(input_shape=whole.shape, **dict(named))
+            node.code, node.offset = here()
+            below = node
+        self.node = below
 
 
 def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
     """Where a view lies in its base's memory: size, stride, offset, and the base's own strides.
 
-    All in elements; the offset from the base's first element.
+    All in elements; the offset from the base's first element. Of a real view of complex numbers
+    and the other way round: with the complex ones in pairs of real ones.
     """
+    if (array.dtype.kind == "c") != (base.dtype.kind == "c"):
+        from .strided import in_pairs
+
+        array, base = in_pairs(array), in_pairs(base)
     item = array.itemsize
     start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
     stride = tuple(s // item for s in array.strides)
@@ -181,7 +197,7 @@ def check_writable(tensor: Any, recording: bool) -> None:
                 "w = w - lr * w.grad",
             )
     array = tensor._array
-    if 0 in array.strides and any(
+    if 0 in array.strides and array.size and any(
         s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
     ):
         fail(
@@ -311,15 +327,25 @@ class CopySlices(Node):
         return node.differentiate(g, [e is not None for e in node.next], False)
 
     def differentiate(self, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
-        from .strided import strided_fill, strided_part
         from .engine import fixed
+        from .strided import complexes, pairs, strided_fill, strided_part
 
         if self.saved.__class__ is Freed:
             fail_freed(self)
         inner, place = self.saved
-        part = strided_part(g, *place)
+        of_complex = self.out_dtype.kind == "c"  # the base
+        mixed = of_complex != (inner.out_dtype.kind == "c")
+        whole = pairs(np.conj(g)) if mixed and of_complex else g
+        part = strided_part(whole, *place)
+        if mixed and not of_complex:
+            part = np.conj(complexes(part))
         below = fixed(inner, inner.differentiate(part, needs, recorded))
         if not needs[0]:
             return below
-        written = part * 0 if below[0] is None else below[0]
-        return (strided_fill(g, written, *place), *below[1:])
+        written = np.zeros_like(part) if below[0] is None else below[0]
+        if mixed and not of_complex:
+            written = pairs(np.conj(written))
+        whole = strided_fill(whole, written, *place)
+        if mixed and of_complex:
+            whole = np.conj(complexes(whole))
+        return (whole, *below[1:])

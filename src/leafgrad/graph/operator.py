@@ -573,6 +573,9 @@ def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bo
     Without any tensor the operator is a function on arrays (rules call operators so).
     """
     some = any(isinstance(v, Tensor) for v in values)
+    if not some and len(values) == 2 and all(isinstance(v, NUMBERS) for v in values):
+        first = values[0]  # torch.mul(2, 3) is a tensor
+        return wrap(np.asarray(first, of_scalar(first).numpy)), values[1]
     if not some:
         if made.variadic:
             return made.forward(*values, **dict(zip(made.params, params, strict=True)))
@@ -600,6 +603,10 @@ def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bo
     return tuple(lifted)
 
 
+# Operators whose `out=` must have the dtype of the result, and PyTorch's sentence if it has not.
+EXACT_OUT: dict[str, str] = {}
+
+
 def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
     """A call with `out=`: the result is written there, and nothing is recorded."""
     outs = out if isinstance(out, (tuple, list)) else (out,)
@@ -610,6 +617,9 @@ def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
     results = call(*args, **kwargs)
     for target, result in zip(outs, results if isinstance(results, tuple) else (results,),
                               strict=True):  # fmt: skip
+        if name in EXACT_OUT and target._array.dtype != result._array.dtype:
+            have, want = target.dtype.legacy, result.dtype.legacy
+            fail(RuntimeError, EXACT_OUT[name].format(have=have, want=want))
         if target._array.shape != result._array.shape:
             target._array = np.empty(result._array.shape, target._array.dtype)
         store(target, result._array)

@@ -3,6 +3,9 @@
 Places are given in elements: size, stride, offset from the first element, and `layout`, the strides
 of the whole to which they refer. A gradient may lie in memory in another order than the tensor it
 belongs to; it is laid out like that first.
+
+Where a view is real and its whole complex, or the other way round (`z.real`, `view_as_complex`),
+the complex one counts as one of pairs of real numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +15,37 @@ from typing import Any
 import numpy as np
 
 from .operator import op
+
+
+def in_pairs(array: Any) -> Any:
+    """Complex numbers as pairs of real ones, in the same memory: f[...] -> f[..., 2]. Others as
+    they are."""
+    if array.dtype.kind != "c":
+        return array
+    array = np.asarray(array)  # a NumPy scalar's parts do not lie side by side
+    parts = array.real
+    shape, strides = (*array.shape, 2), (*array.strides, parts.itemsize)
+    return np.lib.stride_tricks.as_strided(parts, shape, strides)
+
+
+@op(name="view_as_real", view=True)
+def pairs(input):
+    """Complex numbers as pairs of real and imaginary part: f[...] -> f[..., 2]."""
+    return in_pairs(input)
+
+
+@op(name="view_as_complex", view=True)
+def complexes(input):
+    """Pairs of real and imaginary part as complex numbers: f[..., 2] -> f[...]."""
+    item = input.itemsize
+    if input.strides[-1] != item or any(s % (2 * item) for s in input.strides[:-1]):
+        input = np.ascontiguousarray(input)  # a gradient; the public function refuses it
+    return input.view(f"complex{16 * item}")[..., 0]
+
+
+# Gradients are carried conjugated: see graph/operator.py.
+pairs.vjp(input=lambda g: np.conj(complexes(g)))
+complexes.vjp(input=lambda g: pairs(np.conj(g)))
 
 
 def _laid_out(whole: Any, layout: tuple[int, ...], fresh: bool) -> Any:

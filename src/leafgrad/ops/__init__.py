@@ -16,9 +16,30 @@ from typing import Any
 from ..graph.inplace import in_place
 from ..protocols import FUNCTIONS
 from ..tensor import Tensor
-from . import arithmetic, casting, creation, sampling
+from . import (
+    activations,
+    arithmetic,
+    casting,
+    comparison,
+    creation,
+    elementwise,
+    indexing,
+    joining,
+    layers,
+    norms,
+    ordering,
+    products,
+    reductions,
+    sampling,
+    scans,
+    shape,
+    storage,
+)
 
-FAMILIES = (arithmetic, casting, creation, sampling)
+FAMILIES = (
+    arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
+    reductions, scans, indexing, joining, shape, storage, activations, layers,
+)  # fmt: skip
 
 
 def install(namespace: dict[str, Any]) -> list[str]:

@@ -1,0 +1,289 @@
+"""`torch.nn.functional`: layers and losses as functions, with PyTorch's names and arguments."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ..dtypes import dtype as _dtype
+from ..graph.inplace import write
+from ..graph.modes import no_grad
+from ..graph.operator import write_out
+from ..graph.source import fail
+from ..ops import activations as _activations
+from ..ops import elementwise as _elementwise
+from ..ops import layers as _layers
+from ..ops.activations import (
+    celu,
+    celu_,
+    elu,
+    gelu,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    prelu,
+    relu6,
+    rrelu,
+    rrelu_,
+    selu,
+    selu_,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+    threshold_,
+)
+from ..ops.elementwise import sigmoid, tanh
+from ..ops.layers import (
+    batch_norm,
+    cosine_similarity,
+    instance_norm,
+    local_response_norm,
+    one_hot,
+    pad,
+    pairwise_distance,
+    rms_norm,
+    scaled_dot_product_attention,
+)
+from ..ops.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from ..ops.products import bilinear, linear
+from ..tensor import Tensor
+
+__all__ = [
+    "alpha_dropout", "batch_norm", "bilinear", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "celu", "celu_", "cosine_embedding_loss",
+    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",
+    "elu_", "embedding", "feature_alpha_dropout", "gaussian_nll_loss", "gelu", "glu", "group_norm",
+    "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "hinge_embedding_loss", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm",
+    "leaky_relu", "leaky_relu_", "linear", "local_response_norm", "log_softmax", "logsigmoid",
+    "margin_ranking_loss", "mish", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
+    "poisson_nll_loss", "prelu", "relu", "relu6", "relu_", "rms_norm", "rrelu", "rrelu_",
+    "scaled_dot_product_attention", "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss",
+    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
+    "tanhshrink", "threshold", "threshold_", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]  # fmt: skip
+
+elu_ = _activations.in_place(elu)
+hardtanh_ = _activations.in_place(hardtanh)
+leaky_relu_ = _activations.in_place(leaky_relu)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), elementwise."""
+    return relu_(input) if inplace else _elementwise.relu(input)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """In-place version of relu."""
+    return write(_elementwise.relu.op, input, (), ())
+
+
+# Softmax
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+            dtype: _dtype | None = None) -> Tensor:  # fmt: skip
+    """e to the power of each element, scaled to the sum 1 along `dim`.
+
+    dtype: what to cast to before
+    """
+    if dim is None:
+        dim = _activations.implicit_dim("softmax", input.ndim)
+    return _activations.softmax(input, dim, dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+            dtype: _dtype | None = None) -> Tensor:  # fmt: skip
+    """The softmax of -input."""
+    if dim is None:
+        dim = _activations.implicit_dim("softmin", input.ndim)
+    return _activations.softmax(-input, dim, dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3,
+                dtype: _dtype | None = None) -> Tensor:  # fmt: skip
+    """The logarithm of the softmax along `dim`, without its loss of accuracy.
+
+    dtype: what to cast to before
+    """
+    if dim is None:
+        dim = _activations.implicit_dim("log_softmax", input.ndim)
+    return _activations.log_softmax(input, dim, dtype)
+
+
+# Dropout
+
+
+def _check_p(p: float) -> None:
+    if p < 0 or p > 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Each element is 0 with probability p, else divided by 1 - p; as it is if not training."""
+    _check_p(p)
+    return _layers.dropped(input, p, training, inplace)
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
+                  inplace: bool = False) -> Tensor:  # fmt: skip
+    """Dropout to selu's lower limit, which keeps mean and variance."""
+    _check_p(p)
+    return _layers.dropped(input, p, training, inplace, alpha=True)
+
+
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
+                          inplace: bool = False) -> Tensor:  # fmt: skip
+    """Dropout of whole features to selu's lower limit, which keeps mean and variance."""
+    _check_p(p)
+    return _layers.dropped(input, p, training, inplace, feature=True, alpha=True)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True,
+              inplace: bool = False) -> Tensor:  # fmt: skip
+    """Dropout of whole channels: f[n, c, l], or f[c, l]."""
+    _check_p(p)
+    if input.ndim not in (2, 3):
+        fail(RuntimeError, f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D "
+                           "input. Note that dropout1d exists to provide channel-wise dropout on "
+                           "inputs with 1 spatial dimension, a channel dimension, and an optional "
+                           "batch dimension (i.e. 2D or 3D inputs).")  # fmt: skip
+    return _channels_dropped(input, p, training, inplace, input.ndim == 2)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True,
+              inplace: bool = False) -> Tensor:  # fmt: skip
+    """Dropout of whole channels: f[n, c, h, w]."""
+    _check_p(p)
+    if input.ndim not in (3, 4):
+        _warn_channels("dropout2d", input.ndim, 2)
+    elif input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
+            "dropout behavior is desired - input is interpreted as shape (N, C, L), where C is the "
+            "channel dim. This behavior will change in a future release to interpret the input as "
+            "one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
+            "dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
+    return _channels_dropped(input, p, training, inplace, False)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True,
+              inplace: bool = False) -> Tensor:  # fmt: skip
+    """Dropout of whole channels: f[n, c, d, h, w], or f[c, d, h, w]."""
+    _check_p(p)
+    if input.ndim not in (4, 5):
+        _warn_channels("dropout3d", input.ndim, 3)
+    return _channels_dropped(input, p, training, inplace, input.ndim != 5)
+
+
+def _warn_channels(name: str, ndim: int, spatial: int) -> None:
+    allowed = f"{spatial + 1}D or {spatial + 2}D"
+    warnings.warn(
+        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an "
+        "error in a future release. To retain the behavior and silence this warning, please use "
+        f"dropout instead. Note that {name} exists to provide channel-wise dropout on inputs with "
+        f"{spatial} spatial dimensions, a channel dimension, and an optional batch dimension (i.e. "
+        f"{allowed} inputs).",
+        stacklevel=3,
+    )
+
+
+def _channels_dropped(input: Any, p: float, training: bool, inplace: bool, single: bool) -> Any:
+    """Dropout of the entries of the first two dimensions; of a single example, of the first."""
+    if not single:
+        return _layers.dropped(input, p, training, inplace, feature=True)
+    found = _layers.dropped(input.unsqueeze(0), p, training, inplace, feature=True)
+    return input if inplace else found.squeeze(0)
+
+
+# Normalisation
+
+
+def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """The last dimensions shifted and scaled to mean 0 and variance 1, times weight, plus bias.
+
+    normalized_shape: the sizes of those dimensions, and the shape of weight and bias
+    """
+    return _layers.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:  # fmt: skip
+    """Groups of channels shifted and scaled to mean 0 and variance 1, then affine by channel."""
+    shape = input.shape
+    if len(shape) >= 2:
+        sizes = [shape[0] * shape[1] // num_groups, num_groups, *shape[2:]]
+        if sizes[0] * math.prod(sizes[2:]) == 1:
+            raise ValueError("Expected more than 1 value per channel when training, got input size "
+                             f"{sizes}")  # fmt: skip
+    return _layers.group_norm(input, num_groups, weight, bias, eps)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12,
+              out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """The input divided by its p-norm along a dimension, which counts as `eps` if smaller."""
+    if out is not None:
+        return write_out("normalize", out, normalize, (input, p, dim, eps), {})
+    return _layers.normalize(input, p, dim, eps)
+
+
+# Embedding
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
+              max_norm: float | None = None, norm_type: float = 2.0,
+              scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
+    """The rows of a table at the indices: i[...], f[n, m] -> f[..., m].
+
+    padding_idx: a row that gets no gradient; max_norm: scale down, in place, the rows taken whose
+    norm is greater; scale_grad_by_freq: divide a row's gradient by how often it was taken;
+    sparse: accepted, gradients are dense
+    """
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        rows = weight.shape[0]
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    if max_norm is not None:
+        with no_grad():
+            _layers.renormed_rows(weight, input, max_norm, norm_type)
+    return _layers.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
