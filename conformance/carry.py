@@ -177,6 +177,8 @@ class Carrier:
     def _tensor(self, tensor: torch.Tensor) -> tuple[torch.Tensor, Any]:
         if tensor.layout is not torch.strided or tensor.device.type != "cpu":
             raise Skip("not a strided tensor on the CPU")
+        if tensor.ndim > 64:
+            raise Skip("more dimensions than NumPy has")
         if tensor.is_conj():
             theirs, ours = self._tensor(tensor.detach().conj())
             theirs, ours = theirs.conj(), ours.conj()

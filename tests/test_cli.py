@@ -41,7 +41,9 @@ def test_the_curve_fit_gives_pytorchs_numbers(tmp_path):
 
 
 def test_torch_means_leafgrad_in_every_form(tmp_path):
-    path = script(tmp_path, """
+    path = script(
+        tmp_path,
+        """
 import sys
 import torch
 import torch.nn as nn
@@ -58,7 +60,8 @@ assert sys.argv[1:] == ["--epochs", "3"] and __name__ == "__main__"
 assert not any("site-packages/torch/" in (getattr(m, "__file__", "") or "")
                for m in sys.modules.values())
 print("fine")
-""")
+""",
+    )
     done = leafgrad("run", path, "--epochs", "3")
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
 
@@ -67,7 +70,7 @@ def test_a_missing_name_is_named(tmp_path):
     done = leafgrad("run", script(tmp_path, "import torch\ntorch.flux_capacitor(3)\n"))
     assert done.returncode == 1
     assert "module 'torch' has no attribute 'flux_capacitor'" in done.stderr
-    assert "script.py\", line 2" in done.stderr
+    assert 'script.py", line 2' in done.stderr
     assert "runpy" not in done.stderr
     done = leafgrad("run", script(tmp_path, "import torch.flux\n"))
     assert "No module named 'torch.flux'" in done.stderr
@@ -88,11 +91,14 @@ def test_demo_writes_a_report(tmp_path):
 
 
 def test_graph_draws_a_scripts_tensor(tmp_path):
-    path = script(tmp_path, """
+    path = script(
+        tmp_path,
+        """
 import torch
 w = torch.ones(3, requires_grad=True)
 loss = (w * 2.0).sum()
-""")
+""",
+    )
     done = leafgrad("graph", path)
     assert done.returncode == 0, done.stderr
     assert "w * 2.0" in done.stdout

@@ -188,9 +188,7 @@ def test_grad_of_several_outputs_sums():
 def test_is_grads_batched():
     x = leaf(1.0, 2.0)
     y = x * x
-    (g,) = torch.autograd.grad(
-        y, x, torch.eye(2, dtype=torch.float64), is_grads_batched=True
-    )
+    (g,) = torch.autograd.grad(y, x, torch.eye(2, dtype=torch.float64), is_grads_batched=True)
     assert g.tolist() == [[2.0, 0.0], [0.0, 4.0]]
 
 

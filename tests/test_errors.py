@@ -184,7 +184,11 @@ def test_pytorchs_exception_and_sentence(name):
 def test_nothing_is_half_changed():
     x = torch.ones(3)
     before = x._version
-    for bad in (lambda: x.add_(torch.ones(4)), lambda: x.mul_(1j), lambda: x.add_(torch.ones(2, 3))):
+    for bad in (
+        lambda: x.add_(torch.ones(4)),
+        lambda: x.mul_(1j),
+        lambda: x.add_(torch.ones(2, 3)),
+    ):
         with pytest.raises(RuntimeError):
             bad()
     assert x._version == before and x.tolist() == [1.0, 1.0, 1.0]

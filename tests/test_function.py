@@ -204,6 +204,7 @@ def test_what_is_missing_is_named():
     with pytest.raises(NotImplementedError, match="must implement the forward function"):
         Function.apply(leaf(1.0))
     with pytest.raises(TypeError, match="save_for_backward can only save variables"):
+
         class Bad(Function):
             @staticmethod
             def forward(ctx, x):

@@ -87,7 +87,7 @@ def test_inference_mode():
         x * y
     assert (x + y).requires_grad  # nothing saved, so allowed
     with pytest.raises(RuntimeError, match="Inference tensors do not track version counter"):
-        y._version  # noqa: B018
+        y._version
     with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor"):
         y.requires_grad_()
 

@@ -97,6 +97,4 @@ def require_cpu(wanted: Any = None) -> None:
     advice = " (leafgrad computes on the CPU: leave the device out, or use device='cpu'.)"
     if place.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled" + advice)
-    raise RuntimeError(
-        f"PyTorch is not linked with support for {place.type} devices" + advice
-    )
+    raise RuntimeError(f"PyTorch is not linked with support for {place.type} devices" + advice)

@@ -212,8 +212,8 @@ def _promote_integers(a: dtype, b: dtype) -> dtype:
         )
     if a.is_signed == b.is_signed:
         return a if a.itemsize > b.itemsize else b
-    unsigned, signed = (a, b) if b.is_signed else (b, a)
-    return int16 if signed is int8 else signed if unsigned is uint8 else signed
+    signed = b if b.is_signed else a
+    return int16 if signed is int8 else signed
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:

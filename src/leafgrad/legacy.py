@@ -13,13 +13,34 @@ from .parallel import get_num_threads, set_num_threads
 from .tensor import Tensor
 
 __all__ = [
-    "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
-    "IntTensor", "LongTensor", "ShortTensor", "are_deterministic_algorithms_enabled",
-    "channels_last", "channels_last_3d", "contiguous_format", "get_num_interop_threads",
-    "get_num_threads", "is_complex", "is_deterministic_algorithms_warn_only_enabled",
-    "is_floating_point", "is_storage", "numel", "preserve_format", "set_default_tensor_type",
-    "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "strided",
-    "use_deterministic_algorithms", "get_float32_matmul_precision",
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
+    "are_deterministic_algorithms_enabled",
+    "channels_last",
+    "channels_last_3d",
+    "contiguous_format",
+    "get_float32_matmul_precision",
+    "get_num_interop_threads",
+    "get_num_threads",
+    "is_complex",
+    "is_deterministic_algorithms_warn_only_enabled",
+    "is_floating_point",
+    "is_storage",
+    "numel",
+    "preserve_format",
+    "set_default_tensor_type",
+    "set_float32_matmul_precision",
+    "set_num_interop_threads",
+    "set_num_threads",
+    "strided",
+    "use_deterministic_algorithms",
 ]  # fmt: skip
 
 
@@ -61,7 +82,9 @@ def _typed(name: str, wanted: dtypes.dtype) -> Any:
     def new(cls: Any, *args: Any, **kwargs: Any) -> Tensor:
         return legacy_tensor(Tensor, args, kwargs, wanted)
 
-    doc = f"The legacy constructor of {wanted.name} tensors: from data, or uninitialised from sizes."
+    doc = (
+        f"The legacy constructor of {wanted.name} tensors: from data, or uninitialised from sizes."
+    )
     return _TypedMeta(name, (), {"__new__": new, "wanted": wanted, "__doc__": doc,
                                  "dtype": wanted, "__module__": "torch"})  # fmt: skip
 

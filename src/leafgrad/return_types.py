@@ -1,9 +1,9 @@
 """What functions with several results return: tuples whose parts have names, as PyTorch's.
 
-    >>> tensor([3.0, 7.0]).max(dim=0)
-    torch.return_types.max(
-    values=tensor(7.),
-    indices=tensor(1))
+>>> tensor([3.0, 7.0]).max(dim=0)
+torch.return_types.max(
+values=tensor(7.),
+indices=tensor(1))
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class Tensor:
     def requires_grad(self) -> bool:
         """Whether gradients flow to this tensor. Only a leaf's can be set to False."""
         edge = self._edge
-        return edge is not None and (edge.plain or edge.resolve(self) is not None)
+        return edge is not None and (edge.plain or edge.peek(self) is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -169,7 +169,9 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made it: it is the user's own, or requires no grad."""
-        edge = edge_of(self)
+        edge = self._edge
+        if edge is not None and not edge.plain:
+            edge = edge.peek(self)
         return edge is None or edge is self
 
     @property

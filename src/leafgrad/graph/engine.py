@@ -20,6 +20,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..tensor import Tensor, as_array, tensor_extra, wrap
+from . import anomaly, quiet
 from .hooks import add_hook
 from .modes import current, switch
 from .node import (
@@ -34,7 +35,6 @@ from .node import (
     function_of,
 )
 from .operator import FREEABLE
-from . import anomaly, quiet
 from .saved import bump
 from .source import fail, here
 
@@ -202,7 +202,7 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     recorded = task.create_graph
     if extra is not None:
         arrived = run_prehooks(node, extra, arrived, recorded)
-    edges = [g[n] if n in g else None for n in range(node.outputs)] if several else [node]
+    edges = [g.get(n) for n in range(node.outputs)] if several else [node]
     for edge, value in zip(edges, arrived, strict=True):
         if edge is not None and edge in task.found and value is not None:
             task.found[edge] = value
@@ -376,6 +376,7 @@ def after_hook(hook: Any, g: Tensor, result: Any) -> Tensor:
     if not isinstance(result, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
     if result._array.dtype != g._array.dtype:
+
         def legacy(t: Tensor) -> str:
             name = t.dtype.legacy
             return f"CPU{name}Type" if t.dtype.is_complex else f"torch.{name}Tensor"
@@ -790,7 +791,8 @@ def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = No
     See `leafgrad.autograd.backward`; `gradient` may be left out for a tensor of one element.
     """
     if inputs is None and not create_graph:
-        grads = (gradient,) if gradient is None or isinstance(gradient, Tensor) else             listed_grads(gradient, 1)  # fmt: skip
+        alone = gradient is None or isinstance(gradient, Tensor)
+        grads = (gradient,) if alone else listed_grads(gradient, 1)
         run((self,), grads, bool(retain_graph), False, None, True)
     else:
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)

@@ -142,7 +142,7 @@ class FunctionCtx(Node):
         """What the user's backward returned: one gradient per argument of forward."""
         grads = found if isinstance(found, tuple) else (found,)
         count, name = len(self.needs_input_grad), self.name()
-        if len(grads) > count and any(x is not None for x in grads[count:]) or len(grads) < count:
+        if (len(grads) > count and any(x is not None for x in grads[count:])) or len(grads) < count:
             fail(RuntimeError, f"function {name} returned an incorrect number of gradients "
                                f"(expected {count}, got {len(grads)})")  # fmt: skip
         kept = []
@@ -179,18 +179,18 @@ class _FunctionMeta(type):
 class Function(metaclass=_FunctionMeta):
     """Subclass it to define an operator: `forward` and `backward`, both static methods.
 
-        class Cube(Function):
-            @staticmethod
-            def forward(ctx, x):
-                ctx.save_for_backward(x)
-                return x**3
+    class Cube(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
 
-            @staticmethod
-            def backward(ctx, g):
-                (x,) = ctx.saved_tensors
-                return g * 3 * x**2
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 3 * x**2
 
-        y = Cube.apply(x)
+    y = Cube.apply(x)
     """
 
     _backward_cls: Any
@@ -314,7 +314,7 @@ def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, before: Any) ->
             rebase(t, node) if not several else setattr(t, "_edge", edge)
         elif id(out) in plain or not is_differentiable(out._array.dtype):
             t = out if id(out) not in given else out.detach()
-        elif id(out) in given or out._base is not None and id(out._base) in given | set(made):
+        elif id(out) in given or (out._base is not None and id(out._base) in given | set(made)):
             t = wrap(out._array)  # an input as it is, or a view of one: a view with this history
             view_of(out if id(out) in given else out._base, t, node, current())
             t._edge = ViewEdge(edge, t._versions[COUNT], MULTIPLE if several else CUSTOM, None)
@@ -414,5 +414,3 @@ def _refusing(tensor: Tensor, grads: Any) -> Tensor:
     t = wrap(tensor._array)
     t._edge = node
     return t
-
-

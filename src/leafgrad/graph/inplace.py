@@ -25,7 +25,13 @@ from .saved import bump
 from .source import fail, here, where
 
 # How a view came about, where that forbids writing to it while recording.
-NORMAL, NO_GRAD, INFERENCE, MULTIPLE, CUSTOM = "normal", "no_grad", "inference", "multiple", "custom"
+NORMAL, NO_GRAD, INFERENCE, MULTIPLE, CUSTOM = (
+    "normal",
+    "no_grad",
+    "inference",
+    "multiple",
+    "custom",
+)
 
 
 class ViewEdge:
@@ -45,6 +51,12 @@ class ViewEdge:
     def resolve(self, tensor: Any) -> Any:
         if tensor._versions[COUNT] != self.count:
             self.renew(tensor)
+        return tensor if self.node is LEAF else self.node
+
+    def peek(self, tensor: Any) -> Any:
+        """The edge if it can be told, without the error for a view whose history cannot."""
+        if self.origin is NORMAL:
+            return self.resolve(tensor)
         return tensor if self.node is LEAF else self.node
 
     def renew(self, tensor: Any) -> None:
@@ -197,8 +209,10 @@ def check_writable(tensor: Any, recording: bool) -> None:
                 "w = w - lr * w.grad",
             )
     array = tensor._array
-    if 0 in array.strides and array.size and any(
-        s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
+    if (
+        0 in array.strides
+        and array.size
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
     ):
         fail(
             RuntimeError,
@@ -210,7 +224,10 @@ def check_writable(tensor: Any, recording: bool) -> None:
 def store(tensor: Any, result: Any, name: str = "") -> None:
     """Write an operator's result into a tensor's memory: PyTorch's rules for shape and dtype."""
     array = tensor._array
-    if result.shape != array.shape and np.broadcast_shapes(result.shape, array.shape) != array.shape:
+    if (
+        result.shape != array.shape
+        and np.broadcast_shapes(result.shape, array.shape) != array.shape
+    ):
         fail(RuntimeError, f"output with shape {list(array.shape)} doesn't match the broadcast "
                            f"shape {list(result.shape)}")  # fmt: skip
     if result.dtype is not array.dtype:
@@ -282,6 +299,8 @@ class _Fixed:
     def resolve(self, tensor: Any) -> Any:
         return self.edge
 
+    peek = resolve
+
 
 def rebase(tensor: Any, node: Any) -> None:
     """Make `node`, which computed a tensor's new values, the tensor's history."""
@@ -295,7 +314,10 @@ def rebase(tensor: Any, node: Any) -> None:
     slices.next = (edge_of(base), *node.next[1:])
     slices.seq, slices.extra = clock(), None
     slices.out_shape, slices.out_dtype = base._array.shape, base._array.dtype
-    slices.fix = ((base._array.shape, base._array.dtype), *(node.fix or (None,) * len(node.next))[1:])
+    slices.fix = (
+        (base._array.shape, base._array.dtype),
+        *(node.fix or (None,) * len(node.next))[1:],
+    )
     slices.saved = (node, geometry(tensor._array, base._array))
     slices.code, slices.offset = node.code, node.offset
     if base._retains:

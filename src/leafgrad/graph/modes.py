@@ -42,7 +42,6 @@ class Mode:
             return ON if values["grad"] else OFF
         return Mode(**values)
 
-
     def recording(self, grad: bool) -> Mode:
         """This mode with recording on or off."""
         if self is ON or self is OFF:

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-
 from ..dtypes import dtype, from_numpy_dtype
 from .hooks import add_hook
 from .source import Source, fail, where
@@ -165,9 +164,7 @@ class Output:
         self.node, self.number = node, number
 
     def __eq__(self, other: object) -> bool:
-        return (
-            other.__class__ is Output and self.node is other.node and self.number == other.number
-        )
+        return other.__class__ is Output and self.node is other.node and self.number == other.number
 
     def __hash__(self) -> int:
         return hash((self.node, self.number))
@@ -181,6 +178,8 @@ class _Leaf:
 
     def resolve(self, tensor: Any) -> Any:
         return tensor
+
+    peek = resolve
 
     def __repr__(self) -> str:
         return "LEAF"
@@ -301,5 +300,3 @@ def shape_dtype(arrays: Any) -> tuple[Any, Any]:
     if isinstance(arrays, tuple):
         return tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays)
     return arrays.shape, arrays.dtype
-
-

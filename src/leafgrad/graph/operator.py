@@ -49,7 +49,7 @@ from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
 from . import anomaly
 from .inplace import store, view_of
 from .modes import OFF, ON, current
-from .node import Freed, Node, Output, clock, edge_of, fail_freed, shape_dtype
+from .node import Freed, Node, Output, clock, fail_freed, shape_dtype
 from .quiet import enter, leave
 from .saved import SavedTensor, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
@@ -903,7 +903,7 @@ def explained(made: Op, tensors: Any, error: Exception) -> Exception:
         except Exception as refusal:
             return refusal
     if isinstance(error, ValueError) and "could not be broadcast" in str(error):
-        for one, other in zip(shapes, shapes[1:], strict=False):
+        for one, other in itertools.pairwise(shapes):
             for back in range(1, min(len(one), len(other)) + 1):
                 m, n = one[-back], other[-back]
                 if m != n and m != 1 and n != 1:

@@ -20,7 +20,11 @@ __all__ = [
     "xavier_uniform_", "zeros_",
 ]  # fmt: skip
 
-_LINEAR = {"linear", "sigmoid", *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))}
+_LINEAR = {
+    "linear",
+    "sigmoid",
+    *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)),
+}
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

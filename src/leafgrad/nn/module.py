@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from ..device import device as Device, require_cpu
+from ..device import device as Device
+from ..device import require_cpu
 from ..dtypes import dtype as DType
-from ..graph.modes import no_grad
-from ..graph.source import fail
-from ..tensor import Tensor
 from ..graph.hooks import RemovableHandle
+from ..graph.modes import no_grad
+from ..tensor import Tensor
 from .backward_hook import BackwardHook
 from .parameter import Buffer, Parameter
 
@@ -43,6 +43,34 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
     __str__ = __repr__
 
 
+class _Registered:
+    """The way to a registered attribute, put on the class when an instance first registers it.
+
+    Without it, Python looks everywhere, makes an AttributeError and then calls `__getattr__`, which
+    takes five times as long. As it does not define `__set__`, attributes of the instance come
+    first; what it does not find, `__getattr__` does, or raises.
+    """
+
+    __slots__ = ("name", "registry")
+
+    def __init__(self, name: str, registry: str) -> None:
+        self.name, self.registry = name, registry
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        if module is None:
+            return self
+        try:
+            return module.__dict__[self.registry][self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None
+
+
+def _quicken(module: Any, name: str, registry: str) -> None:
+    cls = type(module)
+    if not hasattr(cls, name) and name.isidentifier():
+        setattr(cls, name, _Registered(name, registry))
+
+
 class Module:
     """A computation with parameters: subclass it, make the parts in `__init__`, write `forward`.
 
@@ -69,9 +97,7 @@ class Module:
             name = f"{type(self).__name__}.__init__()"
             if kwargs:
                 raise TypeError(f"{name} got an unexpected keyword argument '{next(iter(kwargs))}'")
-            raise TypeError(
-                f"{name} takes 1 positional argument but {len(args) + 1} were given"
-            )
+            raise TypeError(f"{name} takes 1 positional argument but {len(args) + 1} were given")
         # Straight into the dictionary: __setattr__ would ask what each of them is.
         own = self.__dict__
         own["training"] = True
@@ -272,6 +298,7 @@ class Module:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, "_modules")
             modules[name] = value
+            _quicken(self, name, "_modules")
         elif modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
@@ -343,6 +370,7 @@ class Module:
                 "the value in the forward() method."
             )
         self._parameters[name] = param
+        _quicken(self, name, "_parameters")
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Make a tensor part of this module that is not learned, such as a running mean.
@@ -356,6 +384,7 @@ class Module:
                 "(torch Tensor or None required)"
             )
         self._buffers[name] = tensor
+        _quicken(self, name, "_buffers")
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -620,9 +649,7 @@ class Module:
                 "as parameters or buffers.",
                 stacklevel=2,
             )
-        return self._apply(
-            lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t
-        )
+        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
         """Give all parameters and buffers new memory, uninitialised."""

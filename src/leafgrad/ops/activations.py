@@ -170,9 +170,7 @@ def _leaky_relu(input, /, negative_slope):
     return np.maximum(input, low) if 0 < negative_slope < 1 else select(input > 0, input, low)
 
 
-_leaky_relu.vjp(
-    input=lambda g, input, negative_slope: select(input > 0, g, g * negative_slope)
-)
+_leaky_relu.vjp(input=lambda g, input, negative_slope: select(input > 0, g, g * negative_slope))
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -304,9 +302,7 @@ def _hardswish(input):
 
 
 _hardswish.vjp(
-    input=lambda g, input: kept(
-        select(input >= 3, g, g * (input / 3 + 0.5)), ~(input <= -3)
-    )
+    input=lambda g, input: kept(select(input >= 3, g, g * (input / 3 + 0.5)), ~(input <= -3))
 )
 
 
@@ -323,9 +319,7 @@ def _softshrink(input, /, lambd):
     return select(input > lambd, input - lambd, low)
 
 
-_softshrink.vjp(
-    input=lambda g, input, lambd: kept(g, (input < -lambd) | (input > lambd))
-)
+_softshrink.vjp(input=lambda g, input, lambd: kept(g, (input < -lambd) | (input > lambd)))
 
 
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Any = None) -> Tensor:
@@ -343,9 +337,7 @@ def _hardshrink(input, /, lambd):
     return kept(input, ~((input >= -lambd) & (input <= lambd)))
 
 
-_hardshrink.vjp(
-    input=lambda g, input, lambd: kept(g, (input < -lambd) | (input > lambd))
-)
+_hardshrink.vjp(input=lambda g, input, lambd: kept(g, (input < -lambd) | (input > lambd)))
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Any = None) -> Tensor:

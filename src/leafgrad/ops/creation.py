@@ -123,7 +123,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     kind = dtype or (out.dtype if out is not None else _inferred([fill_value]))
-    size = _sizes((size,)) if isinstance(size, (tuple, list)) else _sizes((size,))
+    size = _sizes((size,))
 
     def make(shape: Any, stored: Any) -> Any:
         return np.full(shape, np.asarray(fill_value).astype(stored))
@@ -233,7 +233,9 @@ def _array_of(data: Any, kind: dtype | None, copy: bool | None) -> Any:
         for attribute in ("__array__", "__array_interface__", "__dlpack__"):
             if hasattr(data, attribute):
                 return _array_of(np.asarray(data), kind, copy)
-        if isinstance(data, Sequence) or hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        if isinstance(data, Sequence) or (
+            hasattr(data, "__getitem__") and hasattr(data, "__len__")
+        ):
             data = list(data)
     shape = _shape_of(data)
     flat: list[Any] = []
@@ -271,8 +273,11 @@ def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> 
     """Append the numbers in nested sequences to `flat`; ValueError where lengths differ."""
     if depth == len(shape):
         if isinstance(data, Tensor):
-            data = data.item() if data._array.size == 1 else fail(
-                ValueError, "only one element tensors can be converted to Python scalars")
+            data = (
+                data.item()
+                if data._array.size == 1
+                else fail(ValueError, "only one element tensors can be converted to Python scalars")
+            )
         elif isinstance(data, (list, tuple)):
             raise ValueError(f"expected sequence of length {len(data)} at dim {depth}")
         flat.append(data)
@@ -347,8 +352,8 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None
     else:
         before = np.asarray(obj) if hasattr(obj, "__array_interface__") else None
         result = made(_array_of(obj, dtype, copy=bool(copy)), requires_grad)
-        if copy is False and (before is None or result._array.base is not before
-                              and result._array is not before):  # fmt: skip
+        if copy is False and (before is None or (result._array.base is not before
+                              and result._array is not before)):  # fmt: skip
             raise ValueError("can't alias arbitrary sequence into a tensor.")
     return result  # type: ignore[no-any-return]
 
@@ -542,5 +547,3 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, dev
                  layout: Any = None) -> Tensor:  # fmt: skip
     """Indices of the upper triangle of a row-by-col matrix: f[2, count]."""
     return made(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy))
-
-

@@ -10,7 +10,6 @@ import copy
 import functools
 import operator
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from ..dtypes import from_numpy_dtype
 from ..graph.inplace import check_writable, write
 from ..graph.modes import OFF, ON, current
-from ..graph.operator import op, write_out
+from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
 from ..graph.saved import bump
 from ..graph.source import fail, here
@@ -30,6 +29,7 @@ from .shape import (
     check_part,
     copying,
     expand,
+    expect_out,
     flip,
     reshape,
     type_name,
@@ -73,6 +73,7 @@ def part_op(**options: Any) -> Any:
         @functools.wraps(act)
         def forward(input: Any, *rest: Any) -> Any:
             return act(np.copy(input), *rest)
+
         forward.__wrapped__ = act  # type: ignore[attr-defined]
         call = op(forward, **options)
         made = copy.copy(call.op)
@@ -199,8 +200,10 @@ def _narrow_params(input: Tensor, dim: int, start: Any, length: int) -> tuple[An
         fail(RuntimeError, "narrow() cannot be applied to a 0-dim tensor.")
     if length < 0:
         fail(RuntimeError, "narrow(): length must be non-negative.")
-    dim, start = normal_dim(dim, len(shape)), _bound(start)
-    size = shape[dim]
+    dim = normal_dim(dim, len(shape))
+    if isinstance(start, Tensor) and (start.ndim or start._array.dtype.kind not in "iu"):
+        fail(RuntimeError, "start must be an 0-dim integral Tensor.")
+    start, size = _bound(start), shape[dim]
     if not -size <= start <= size:
         fail(IndexError, f"start out of range (expected to be in range of [{-size}, {size}], but "
                          f"got {start})")  # fmt: skip
@@ -257,10 +260,10 @@ _slice_scatter.vjp(
 
 
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None,
-                  step: int = 1) -> Tensor:  # fmt: skip
+                  step: int = 1, *, out: Any = None) -> Tensor:  # fmt: skip
     """A copy of the tensor with `src` as the slices from `start` to `end` of a dimension."""
     params = _slice_params(input, dim, start, end, step)[2:]
-    return _slice_scatter(input, src, *params)  # type: ignore[no-any-return]
+    return _slice_scatter(input, src, *params, out=out)  # type: ignore[no-any-return]
 
 
 # x[indices], x[mask]: the indexed dimensions, `dims`, are each indexed by an index tensor. For one
@@ -363,8 +366,9 @@ def _index_put(input, values, index, /, dims, accumulate):
 
 
 _index_put.vjp(
-    input=lambda g, index, dims, accumulate: g if accumulate
-    else _index_put(g, 0, index, dims, False),
+    input=lambda g, index, dims, accumulate: (
+        g if accumulate else _index_put(g, 0, index, dims, False)
+    ),
     values=lambda g, index, dims: _index(g, index, dims),
 )
 
@@ -378,7 +382,9 @@ def _as_index(item: Any) -> Any:
     if isinstance(item, (list, tuple)) and _strings(item):
         raise TypeError("new(): invalid data type 'str'")
     try:
-        array = np.asarray(item) if not isinstance(item, (list, tuple)) or len(item) else np.empty(0)
+        array = (
+            np.asarray(item) if not isinstance(item, (list, tuple)) or len(item) else np.empty(0)
+        )
     except ValueError:
         raise ValueError("expected sequences of one length in an index") from None
     if array.dtype.kind not in "biu":
@@ -435,8 +441,10 @@ def _simplified(item: Any) -> Any:
         else:
             _invalid(item)
     array = item._array
-    if array.dtype.kind not in "biu" or array.dtype.itemsize == 2 or array.dtype.kind == "i" and (
-        array.dtype.itemsize == 1
+    if (
+        array.dtype.kind not in "biu"
+        or array.dtype.itemsize == 2
+        or (array.dtype.kind == "i" and (array.dtype.itemsize == 1))
     ):
         fail(IndexError, "tensors used as indices must be long, int, byte or bool tensors")
     if array.dtype == np.uint8:
@@ -601,13 +609,19 @@ def _plain_key(index: Any) -> Any:
     if kind is int or index is Ellipsis:
         return index
     if kind is slice:
-        return index if index.step is None or index.step.__class__ is int and index.step > 0 else None
+        return (
+            index
+            if index.step is None or (index.step.__class__ is int and index.step > 0)
+            else None
+        )
     if kind is tuple:
         return index if all(e.__class__ is int or (e.__class__ is slice and _plain_key(e) is not None)
                             for e in index) else None  # fmt: skip
     if kind in TENSORS:
         array = index._array
-        return array if array.ndim and (array.dtype == np.int64 or array.dtype.kind == "b") else None
+        return (
+            array if array.ndim and (array.dtype == np.int64 or array.dtype.kind == "b") else None
+        )
     return None
 
 
@@ -946,11 +960,11 @@ def _check_bounds(index: Any, size: int, dim: int, kind: type[Exception] = Runti
 
 def _check_along(call: str, input: Any, dim: int, index: Any, src: Any = None) -> int:
     """Check what `gather`, `scatter` and their like are given; the dimension from the front."""
-    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
-        fail(RuntimeError, f"{call}(): Expected dtype int32/int64 for index")
     dim = normal_dim(dim, input.ndim)
     if not index.size:
         return dim
+    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
+        fail(RuntimeError, f"{call}(): Expected dtype int32/int64 for index")
     name = "input" if call == "gather" else "self"
     if max(index.ndim, 1) != max(input.ndim, 1):
         fail(RuntimeError, "Index tensor must have the same number of dimensions as "
@@ -966,7 +980,7 @@ def _check_along(call: str, input: Any, dim: int, index: Any, src: Any = None) -
                 f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
                 f"larger than self {list(input.shape)} apart from dimension {dim}",
             )
-        if src is not None and (d != dim and n > mine[d] or n > (src.shape or (1,))[d]):
+        if src is not None and ((d != dim and n > mine[d]) or n > (src.shape or (1,))[d]):
             fail(
                 RuntimeError,
                 f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} "
@@ -1002,6 +1016,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     """The elements that an index names along a dimension: for dim 0, element i, j of the result is
     input[index[i, j], j]."""
     dim = _check_along("gather", input._array, dim, index._array)
+    expect_out(out, input._array.dtype)
     return _gather(input, index, dim, out=out)  # type: ignore[no-any-return]
 
 
@@ -1106,6 +1121,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     """A copy of the tensor in which, for dim 0, src[i, j] (or one number) is put at
     [index[i, j], j]; `reduce` ("add", "multiply") combines it with what is there."""
     what, dim = _scatter_params("scatter", input, dim, index, src, value, reduce)
+    expect_out(out, input._array.dtype)
     if reduce is not None:
         return _scatter_reduce(input, what, index, dim, _REDUCTIONS[reduce], True, out=out)  # type: ignore[no-any-return]
     if isinstance(what, Tensor):
@@ -1128,6 +1144,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *,
                 out: Any = None) -> Tensor:  # fmt: skip
     """A copy of the tensor in which, for dim 0, src[i, j] is added at [index[i, j], j]."""
     what, dim = _scatter_params("scatter_add", input, dim, index, src, None, None)
+    expect_out(out, input._array.dtype)
     return _scatter_add(input, what, index, dim, out=out)  # type: ignore[no-any-return]
 
 
@@ -1192,14 +1209,15 @@ def _reduced_vjp(g: Any, input: Any, src: Any, out: Any, reduce: str, include_se
         mine = g / np.where(count == 0, 1, count).astype(kind)
         theirs = take(mine)
     elif reduce == "prod":
-        zero, zeros = _raw(input) == 0, _raw(src) == 0
-        count = add(zeros.astype(np.int64)) + (zero & include_self)
+        zero, zeros = (np.asarray(_raw(x) == 0) for x in (input, src))
+        count = np.asarray(add(zeros.astype(np.int64)) + (zero & include_self))
         safe, safes = (_masked_fill(x, z, 1) for x, z in ((input, zero), (src, zeros)))
         product = g * again(safe, safes)
         # Of a product with one zero, the factor that is zero has the product of the others.
-        none, one = (_masked_fill(product, count != n, 0) for n in (0, 1))
-        mine = _masked_fill(none, zero, 0) / safe + _masked_fill(one, ~zero, 0)
-        theirs = _masked_fill(take(none), zeros, 0) / safes + _masked_fill(take(one), ~zeros, 0)
+        none, one = (_masked_fill(product, np.asarray(count != n), 0) for n in (0, 1))
+        not_zero, not_zeros = np.asarray(~zero), np.asarray(~zeros)
+        mine = _masked_fill(none, zero, 0) / safe + _masked_fill(one, not_zero, 0)
+        theirs = _masked_fill(take(none), zeros, 0) / safes + _masked_fill(take(one), not_zeros, 0)
     else:
         kind = _raw(g).dtype
         is_mine = (_raw(input) == _raw(out)).astype(kind)
@@ -1254,6 +1272,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     """A copy of the tensor in which, for dim 0, src[i, j] is combined at [index[i, j], j] by
     "sum", "prod", "mean", "amax" or "amin", with what is there or only among each other."""
     src, dim = _reduce_params(input, dim, index, src, reduce)
+    expect_out(out, input._array.dtype)
     return _scatter_reduce(input, src, index, dim, reduce, include_self, out=out)  # type: ignore[no-any-return]
 
 
@@ -1352,9 +1371,15 @@ def _add_params(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: A
     if place.size != count:
         fail(RuntimeError, f"index_add_(): Number of indices ({place.size}) should be equal to "
                            f"source.size(dim): ({count}), for dim: {dim}")  # fmt: skip
-    if shape and mine.ndim and (
-        len(shape) != mine.ndim
-        or any(a != b for d, (a, b) in enumerate(zip(shape, mine.shape, strict=True)) if d != dim)
+    if (
+        shape
+        and mine.ndim
+        and (
+            len(shape) != mine.ndim
+            or any(
+                a != b for d, (a, b) in enumerate(zip(shape, mine.shape, strict=True)) if d != dim
+            )
+        )
     ):
         fail(
             RuntimeError,
@@ -1369,6 +1394,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
               out: Any = None) -> Tensor:  # fmt: skip
     """A copy with alpha · source added to the slices of a dimension that an index vector names."""
     others, params = _add_params(input, dim, index, source, alpha)
+    expect_out(out, input._array.dtype)
     return _index_add(input, *others, *params, out=out)  # type: ignore[no-any-return]
 
 
@@ -1424,6 +1450,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *,
                out: Any = None) -> Tensor:  # fmt: skip
     """A copy with `source` in place of the slices of a dimension that an index vector names."""
     others, params = _copy_params(input, dim, index, source)
+    expect_out(out, input._array.dtype)
     return _index_copy(input, *others, *params, out=out)  # type: ignore[no-any-return]
 
 
@@ -1450,7 +1477,7 @@ def _index_fill_tensor(input, value, index, /, dim):
 _index_fill.vjp(input=lambda g, index, dim: _index_fill(g, index, dim, 0))
 _index_fill_tensor.vjp(
     input=lambda g, index, dim: _index_fill(g, index, dim, 0),
-    value=lambda g, index, dim: np.sum(_index_select(g, index, dim)),
+    value=lambda g, index, dim: np.sum(_index_select(g, np.unique(_raw(index)), dim)),
 )
 
 
@@ -1533,6 +1560,7 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
     """A copy in which the slices of `source` are combined, by "prod", "mean", "amax" or "amin",
     with the slices of a dimension that an index vector names."""
     others, dim = _index_reduce_params(input, dim, index, source, reduce)
+    expect_out(out, input._array.dtype)
     return _index_reduce(input, *others, dim, reduce, include_self, out=out)  # type: ignore[no-any-return]
 
 
@@ -1864,6 +1892,15 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         found.append(wrap(np.asarray(left % n)))
         left = left // n
     return tuple(reversed(found))
+
+
+EXACT_OUT.update({
+    "index_select": "index_select(): self and result must have the same scalar type",
+    "masked_select": "masked_select(): self and result must have the same scalar type",
+    "nonzero": "nonzero: Expected out tensor to have scalar type {want} but got scalar type{have}",
+    "take": "take(): self and out expected to have the same dtype, but got self.dtype = {want} and "
+            "out.dtype = {have}",
+})  # fmt: skip
 
 
 # NumPy's functions on tensors

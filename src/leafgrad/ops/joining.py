@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.operator import op, write_out
+from ..dtypes import can_cast
+from ..graph.operator import op, result_dtype, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, normal_dim, wrap
 from .indexing import masked_select, slice_dim
-from .shape import atleast_1d, atleast_2d, atleast_3d, copying, expand, reshape, view, viewed
+from .shape import atleast_1d, atleast_2d, atleast_3d, copying, expand, reshape, view
 
 __all__ = [
     "block_diag", "cartesian_prod", "cat", "chunk", "column_stack", "combinations", "dsplit",
@@ -61,6 +62,12 @@ def _listed(tensors: Any, call: str) -> tuple[Tensor, ...]:
     return tuple(tensors)
 
 
+def _check_out(out: Tensor, tensors: tuple[Tensor, ...]) -> None:
+    if tensors and not can_cast(result_dtype([x._array for x in tensors]), out.dtype):
+        fail(TypeError, "torch.cat(): input types can't be cast to the desired output type "
+                        f"{out.dtype.legacy}")  # fmt: skip
+
+
 def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors one after the other along a dimension, in their common dtype.
 
@@ -68,7 +75,8 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     """
     tensors = _listed(tensors, "cat")
     if out is not None:
-        return write_out("cat", out, cat, (tensors, dim if axis is None else axis), {})  # type: ignore[no-any-return]
+        _check_out(out, tensors)
+        return write_out("cat", out, lambda *all: cat(all, dim if axis is None else axis), tensors, {})  # type: ignore[no-any-return]
     if not tensors:
         fail(ValueError, "torch.cat(): expected a non-empty list of Tensors")
     shapes = [x._array.shape for x in tensors]
@@ -130,7 +138,8 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     """Tensors of one shape side by side along a new dimension, in their common dtype."""
     tensors = _listed(tensors, "stack")
     if out is not None:
-        return write_out("stack", out, stack, (tensors, dim), {})  # type: ignore[no-any-return]
+        _check_out(out, tensors)
+        return write_out("stack", out, lambda *all: stack(all, dim), tensors, {})  # type: ignore[no-any-return]
     if not tensors:
         fail(RuntimeError, "stack expects a non-empty TensorList")
     first = tensors[0]._array.shape
@@ -360,10 +369,14 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return _chunks(input, chunks, dim, unsafe_split, unsafe_split_with_sizes)  # type: ignore[no-any-return]
 
 
+def _first(*values: Any) -> Any:
+    return next((v for v in values if v is not None), None)
+
+
 def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *,
                  indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
     """Parts along a dimension: a number of nearly equal ones, or those between given indices."""
-    where = next((v for v in (indices_or_sections, indices, sections) if v is not None), None)
+    where = _first(indices_or_sections, indices, sections)
     if not input.ndim:
         fail(RuntimeError, "tensor_split expected at least a 1-dimensional tensor, but got a "
                            "tensor with 0 dims")  # fmt: skip
@@ -390,6 +403,9 @@ def _sides(call: str, input: Tensor, where: Any, least: int, dim: int) -> tuple[
         fail(RuntimeError, f"torch.{call} requires a tensor with at least {least} dimension, but "
                            f"got a tensor with {input.ndim} dimensions!")  # fmt: skip
     if not isinstance(where, (tuple, list)):
+        if not hasattr(where, "__index__"):
+            raise TypeError(f"{call}() received an invalid combination of arguments - got (Tensor, "
+                            f"{type(where).__name__})")  # fmt: skip
         size = input._array.shape[dim]
         if where <= 0 or size % where:
             fail(
@@ -403,21 +419,21 @@ def _sides(call: str, input: Tensor, where: Any, least: int, dim: int) -> tuple[
 def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None,
            sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
     """`tensor_split` into equal parts along the second dimension (of a vector: the first)."""
-    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    where = _first(indices_or_sections, indices, sections)
     return _sides("hsplit", input, where, 1, 1 if input.ndim > 1 else 0)
 
 
 def vsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None,
            sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
     """`tensor_split` into equal parts along the first dimension."""
-    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    where = _first(indices_or_sections, indices, sections)
     return _sides("vsplit", input, where, 2, 0)
 
 
 def dsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None,
            sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
     """`tensor_split` into equal parts along the third dimension."""
-    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    where = _first(indices_or_sections, indices, sections)
     return _sides("dsplit", input, where, 3, 2)
 
 

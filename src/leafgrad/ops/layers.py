@@ -450,9 +450,7 @@ def _constant_pad(input, /, widths, value):
     return np.pad(input, widths, constant_values=value)
 
 
-_constant_pad.vjp(
-    input=lambda g, widths: _constant_pad(g, tuple((-a, -b) for a, b in widths), 0)
-)
+_constant_pad.vjp(input=lambda g, widths: _constant_pad(g, tuple((-a, -b) for a, b in widths), 0))
 
 
 def _widths(input: Tensor, pad: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -394,7 +394,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
     if num_samples <= 0:
         fail(RuntimeError, "cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > p.shape[-1]:
-        fail(RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+        fail(
+            RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
     if not np.all(np.isfinite(p)) or np.any(p < 0):
         fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
     if np.any(p.sum(-1) == 0):
@@ -409,5 +411,3 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     random = np.random.Generator(np.random.PCG64(int(source.words64(1)[0])))
     values = random.poisson(input._array).astype(input._array.dtype)
     return _drawn(input, values)  # type: ignore[no-any-return]
-
-

@@ -325,7 +325,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 def _running_extreme(name: str, locate: Any, pick: Any, input: Tensor, dim: int) -> Any:
     if input._array.dtype.kind == "c":
-        fail(NotImplementedError, f'"{name}_cpu" not implemented for \'{input.dtype.legacy}\'')
+        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{input.dtype.legacy}'")
     d = one_dim(dim, input._array.ndim, name)
     index = locate(input, d)
     return getattr(return_types, name)((pick(input, index, d, True), index))

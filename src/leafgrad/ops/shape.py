@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import dtype
+from ..dtypes import can_cast, dtype, from_numpy_dtype
 from ..graph.inplace import NO_GRAD, NORMAL, ViewEdge, check_writable, rebase, write
 from ..graph.modes import OFF, ON, current
 from ..graph.node import LEAF, clock
-from ..graph.operator import Op, apply, op
+from ..graph.operator import Op, apply, op, write_out
 from ..graph.saved import bump
 from ..graph.source import INTERNAL, fail, here, user_frame
 from ..tensor import COUNT, TENSORS, Size, Tensor, normal_dim, wrap
@@ -136,25 +136,22 @@ def view_op(**options: Any) -> Any:
     return make
 
 
-def copying(params: Callable[..., Any], doc: str, node: str | None = None) -> Any:
+def copying(find: Callable[..., Any], doc: str, node: str | None = None) -> Any:
     """The function `<view>_copy`: the elements of a view, in memory of their own.
 
-    params: gives the view operator, the input and the operator's parameters for a user's call;
-    node: PyTorch's name of the graph node where it is not that of the view and "_copy"
+    find: gives the view operator, the input and the operator's parameters for a user's call; node: PyTorch's name of the graph node where it is not that of the view and "_copy"
     """
     copies: dict[Op, Op] = {}
 
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        made, source, *rest = params(*args, **kwargs)
+        made, source, *rest = find(*args, **kwargs)
         copy = copies.get(made)
         if copy is None:
             copy = copies[made] = _copy_op(made, node)
+        params = tuple(rest)
         if out is not None:
-            from ..graph.operator import write_out
-
-            return write_out(copy.name, out, lambda: apply(copy, (source,), tuple(rest), None),
-                             (source,), {})  # fmt: skip
-        return apply(copy, (source,), tuple(rest), None)
+            return write_out(copy.name, out, lambda x: apply(copy, (x,), params, None), (source,), {})
+        return apply(copy, (source,), params, None)
 
     call.__doc__ = doc
     return call
@@ -171,15 +168,15 @@ def _copy_op(made: Op, node: str | None) -> Op:
     return call.op  # type: ignore[no-any-return]
 
 
-def reshaping(params: Callable[..., Any], doc: str) -> Any:
+def reshaping(find: Callable[..., Any], doc: str) -> Any:
     """The in-place method of a view: the tensor itself gets the view's shape and strides.
 
-    params: as in `copying`
+    find: as in `copying`
     """
     nodes: dict[Op, Any] = {}
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        made, self, *rest = params(*args, **kwargs)
+        made, self, *rest = find(*args, **kwargs)
         recording = current().grad and self.requires_grad
         if recording or self._inference:
             check_writable(self, recording)
@@ -193,7 +190,7 @@ def reshaping(params: Callable[..., Any], doc: str) -> Any:
         if cls is None:
             cls = nodes[made] = _in_place_node(made)
         node = cls()
-        node.next = (edge,) = (self._edge if self._edge.plain else self._edge.resolve(self),)
+        node.next = (self._edge if self._edge.plain else self._edge.resolve(self),)
         node.seq, node.extra = clock(), None
         node.out_shape, node.out_dtype = after.shape, after.dtype
         node.fix = ((before.shape, before.dtype),)
@@ -244,8 +241,6 @@ def normal_dims(dims: Any, ndim: int) -> tuple[int, ...]:
 
 def type_name(array: Any) -> str:
     """PyTorch's old name of a tensor's type, as some messages have it: torch.FloatTensor."""
-    from ..dtypes import from_numpy_dtype
-
     name = from_numpy_dtype(array.dtype).legacy
     plain = name in ("Float", "Double", "Half", "Byte", "Char", "Short", "Int", "Long")
     return f"torch.{name}Tensor" if plain else f"CPU{name}Type"
@@ -1092,11 +1087,13 @@ _triu.vjp(input=lambda g, diagonal: _triu(g, diagonal))
 
 def tril(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     """The lower triangle of each matrix, zeros above the given diagonal."""
+    expect_out(out, input._array.dtype)
     return _tril(input, diagonal, out=out)  # type: ignore[no-any-return]
 
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     """The upper triangle of each matrix, zeros below the given diagonal."""
+    expect_out(out, input._array.dtype)
     return _triu(input, diagonal, out=out)  # type: ignore[no-any-return]
 
 
@@ -1178,6 +1175,9 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     ndim = input._array.ndim
     if ndim not in (1, 2):
         fail(RuntimeError, f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
+    if out is not None and not can_cast(input.dtype, out.dtype):
+        fail(RuntimeError, f"diag: result type {input.dtype.legacy} can't be cast to the desired "
+                           f"out= type {out.dtype.legacy}")  # fmt: skip
     if ndim == 2:
         return diagonal_copy(input, diagonal, out=out)  # type: ignore[no-any-return]
     return _diag_embed(input, diagonal, 0, 1, out=out)  # type: ignore[no-any-return]
@@ -1202,6 +1202,14 @@ diagonal_scatter.vjp(
     input=lambda g, offset, dim1, dim2: diagonal_scatter(g, 0, offset, dim1, dim2),
     src=lambda g, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2),
 )
+
+
+def expect_out(out: Any, kind: Any) -> None:
+    """Raise PyTorch's error if `out=` has another dtype than the result."""
+    if out is not None and out._array.dtype != kind:
+        from .reductions import _expect
+
+        _expect(out, from_numpy_dtype(kind))
 
 
 def check_part(place: Any, src: Any) -> None:
@@ -1320,7 +1328,12 @@ def view_copy(input: Tensor, *size: Any, **kwargs: Any) -> Tensor:
     wanted = kwargs.get("dtype") or (size[0] if size else None)
     if isinstance(wanted, dtype):
         return clone(_view_dtype(input, wanted))
-    return _view_copy(input, *size, **kwargs)  # type: ignore[no-any-return]
+    try:
+        return _view_copy(input, *size, **kwargs)  # type: ignore[no-any-return]
+    except ValueError:
+        kwargs.pop("out", None)
+        _check_size(input._array, ints(size, kwargs, "size", "view"))
+        raise
 
 
 def detach_copy(input: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ from ..graph.node import edge_of
 from ..graph.operator import op
 from ..graph.saved import bump
 from ..graph.source import fail, here
-from ..graph.strided import strided_fill
 from ..tensor import Tensor, normal_dim, wrap
 from .shape import check_part, copying, reshaping, view_op, viewed
 
@@ -56,12 +55,17 @@ def memory_of(array: Any) -> Any:
     """All elements of the memory that an array shares with others, in one dimension."""
     while (base := array.base) is not None:
         while base is not None and not isinstance(base, np.ndarray):
-            base = getattr(base, "base", None)  # `as_strided` puts an object in between
+            base = getattr(base, "base", None)  # NumPy's `as_strided` puts an object in between
         if base is None:
             break
         array = base
-    if not array.size:
-        return array.reshape(0)
+    if array.ndim == 1 and array.flags.c_contiguous:
+        return array
+    dims = sorted(range(array.ndim), key=lambda dim: -array.strides[dim])
+    dense = np.transpose(array, dims)
+    if dense.flags.c_contiguous:
+        return dense.reshape(-1)
+    # A view of memory that NumPy does not own: as far as its elements reach.
     item = array.itemsize
     reach = 1 + sum(s // item * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
     return np.lib.stride_tricks.as_strided(array, (reach,), (item,))
@@ -208,8 +212,11 @@ def _positions(place: Any) -> Any:
 def _window(memory: Any, place: Any) -> Any:
     """The elements at a place of a one-dimensional memory, as a view."""
     size, stride, offset = place
-    strides = tuple(s * memory.itemsize for s in stride)
-    return np.lib.stride_tricks.as_strided(memory[offset:], size, strides)
+    item = memory.itemsize
+    strides = tuple([s * item for s in stride])
+    if 0 in size:
+        return np.empty(size, memory.dtype)
+    return np.ndarray(size, memory.dtype, memory.view(np.uint8), offset * item, strides)
 
 
 @view_op(name="as_strided")
@@ -288,15 +295,32 @@ as_strided_copy = copying(_as_strided_params, "`as_strided` as a copy.")
 as_strided_ = reshaping(_as_strided_params, "In-place `as_strided`.")
 
 
+@op(name="as_strided_scatter")
+def _as_strided_scatter(input, src, /, size, stride, storage_offset, origin):
+    """The input with `src` for those of its elements that lie at a place of its storage."""
+    own, place = _positions(origin), _positions((size, stride, storage_offset))
+    memory = np.zeros(1 + max(own.max(initial=-1), place.max(initial=-1)), dtype=input.dtype)
+    memory[own] = input
+    memory[place] = src
+    return np.reshape(memory[own.ravel()], own.shape)
+
+
+_as_strided_scatter.vjp(
+    input=lambda g, size, stride, storage_offset, origin: _as_strided_scatter(
+        g, 0, size, stride, storage_offset, origin
+    ),
+    src=lambda g, size, stride, storage_offset, origin: _strided_move(
+        g, origin, (size, stride, storage_offset)
+    ),
+)
+
+
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any,
                        storage_offset: int | None = None) -> Tensor:  # fmt: skip
     """A copy of the tensor in which the elements that `as_strided` would give are `src`."""
-    size, stride, offset, own = _place(input, size, stride, storage_offset)
-    check_part(np.broadcast_to(np.empty(()), size), src._array)
-    if offset < own[2]:
-        fail(RuntimeError, "as_strided_scatter: the place lies before the tensor's own elements",
-             "to do: take a storage_offset of at least tensor.storage_offset()")  # fmt: skip
-    return strided_fill(input, src, size, stride, offset - own[2], own[1])  # type: ignore[no-any-return]
+    place = _place(input, size, stride, storage_offset)
+    check_part(np.broadcast_to(np.empty(()), place[0]), src._array)
+    return _as_strided_scatter(input, src, *place)  # type: ignore[no-any-return]
 
 
 # Another size, another memory

@@ -34,9 +34,9 @@ class Adagrad(Optimizer):
                  differentiable: bool = False, fused: bool | None = None) -> None:  # fmt: skip
         check_options(lr=lr, eps=eps, weight_decay=weight_decay, fused=fused, foreach=foreach,
                       differentiable=differentiable)  # fmt: skip
-        if not 0.0 <= lr_decay:
+        if not lr_decay >= 0.0:
             raise ValueError(f"Invalid lr_decay value: {lr_decay}")
-        if not 0.0 <= initial_accumulator_value:
+        if not initial_accumulator_value >= 0.0:
             raise ValueError(
                 f"Invalid initial_accumulator_value value: {initial_accumulator_value}"
             )

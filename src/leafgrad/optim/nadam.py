@@ -37,7 +37,7 @@ class NAdam(Optimizer):
                  differentiable: bool = False) -> None:  # fmt: skip
         check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, foreach=foreach,
                       differentiable=differentiable, capturable=capturable)  # fmt: skip
-        if not 0.0 <= momentum_decay:
+        if not momentum_decay >= 0.0:
             raise ValueError(f"Invalid momentum_decay value: {momentum_decay}")
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,

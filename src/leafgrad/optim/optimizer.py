@@ -24,12 +24,12 @@ import numpy as np
 from .. import parallel
 from ..dtypes import F32, F64, get_default_dtype
 from ..graph import quiet
+from ..graph.hooks import RemovableHandle, add_hook
 from ..graph.modes import enable_grad
 from ..graph.operator import number_array
 from ..graph.saved import bump
 from ..graph.source import fail, here
 from ..tensor import Tensor, wrap
-from ..graph.hooks import RemovableHandle, add_hook
 
 __all__ = ["Optimizer", "required"]
 
@@ -380,14 +380,14 @@ def check_options(*, lr: Any, eps: float = 0.0, betas: Any = (), weight_decay: A
             )
         if lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= lr:
+    if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
-    if not 0.0 <= eps:
+    if not eps >= 0.0:
         raise ValueError(f"Invalid epsilon value: {eps}")
     for index, beta in enumerate(betas):
         if not 0.0 <= beta < 1.0:
             raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
-    if not 0.0 <= weight_decay:
+    if not weight_decay >= 0.0:
         raise ValueError(f"Invalid weight_decay value: {weight_decay}")
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")

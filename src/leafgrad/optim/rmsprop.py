@@ -34,9 +34,9 @@ class RMSprop(Optimizer):
                  differentiable: bool = False) -> None:  # fmt: skip
         check_options(lr=lr, eps=eps, weight_decay=weight_decay, foreach=foreach,
                       differentiable=differentiable, capturable=capturable)  # fmt: skip
-        if not 0.0 <= momentum:
+        if not momentum >= 0.0:
             raise ValueError(f"Invalid momentum value: {momentum}")
-        if not 0.0 <= alpha:
+        if not alpha >= 0.0:
             raise ValueError(f"Invalid alpha value: {alpha}")
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,

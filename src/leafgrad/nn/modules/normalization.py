@@ -6,7 +6,8 @@ from typing import Any
 
 from ...ops.creation import empty
 from ...tensor import Tensor
-from .. import functional as F, init
+from .. import functional as F
+from .. import init
 from ..module import Module
 from ..parameter import Parameter
 
