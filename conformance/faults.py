@@ -123,6 +123,7 @@ def _lists() -> list[str]:
                 Result("c", "float64", "value", "passed"),
                 Result("d", "float64", "grad", "failed"),
                 Result("e", "float64", "grad", "absent"),
+                Result("f", "float64", "grad", "failed"),
             ],
             covers=lambda name: True,
         )
@@ -136,7 +137,7 @@ def _lists() -> list[str]:
             verdict.absent,
         )
     ]
-    if found != [["a"], ["b", "a"], ["c"], ["d"], ["e"]] or not verdict.wrong:
+    if found != [["f"], ["b", "a"], ["c"], ["d"], ["e"]] or not verdict.wrong:
         return [f"the lists: {found}"]
     return []
 

@@ -320,11 +320,12 @@ class Verdict:
     known: list[Result] = field(default_factory=list)  # listed differences
     lost: list[Result] = field(default_factory=list)  # listed passes that did not pass
     surprising: list[Result] = field(default_factory=list)  # listed differences that passed
+    strict: bool = False  # what is in neither list fails the run, too
 
     @property
     def wrong(self) -> int:
         """How many entries fail the run: what passed and no longer does, or passes unexpectedly."""
-        return len(self.lost) + len(self.surprising)
+        return len(self.lost) + len(self.surprising) + (len(self.failed) if self.strict else 0)
 
 
 Covers = Callable[[str], bool]
@@ -379,7 +380,7 @@ class Ledger:
                 continue
             if result.key in self.passes:
                 verdict.lost.append(result)
-            if result.status == "absent":
+            elif result.status == "absent":
                 verdict.absent.append(result)
             elif result.key in self.differences:
                 verdict.known.append(result)
@@ -541,6 +542,7 @@ def common_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--update", action="store_true", help="rewrite passes.txt from this run")
+    parser.add_argument("--strict", action="store_true", help="open differences fail the run, too")
     parser.add_argument("--json", metavar="FILE", help="write every result to FILE")
     parser.add_argument(
         "--self-test", action="store_true", help="PyTorch against itself: nothing may fail"
@@ -551,7 +553,7 @@ def finish(results: Sequence[Result], options: argparse.Namespace, covers: Cover
     """Judge, report, write what was asked for; the exit status."""
     verdict = settle(results, options, covers)
     report(verdict, options.verbose)
-    return 0 if not (verdict.failed if options.self_test else verdict.wrong) else 1
+    return 1 if verdict.wrong else 0
 
 
 def settle(
@@ -560,12 +562,12 @@ def settle(
     """The verdict, with the files that the options ask for written."""
     if options.json:
         write_json(options.json, results)
+    ledger = Ledger(None if options.self_test else HERE)
     if options.self_test:
-        # Against itself PyTorch lacks nothing and differs in nothing.
-        return Ledger(None).judge(
-            [r._replace(status="failed") if r.status == "absent" else r for r in results]
-        )
-    ledger = Ledger()
-    if options.update:
+        # Against itself PyTorch lacks nothing.
+        results = [r._replace(status="failed") if r.status == "absent" else r for r in results]
+    elif options.update:
         ledger.update(results, covers)
-    return ledger.judge(results, covers)
+    verdict = ledger.judge(results, covers)
+    verdict.strict = options.strict or options.self_test
+    return verdict

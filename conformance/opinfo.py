@@ -740,7 +740,7 @@ def check_vmap(trial: Trial, sample: Any) -> None:
         else:
             trial.library.manual_seed(trial.seed)
             outputs.append(trial.guard(run))
-    trial.compare(outputs[0], outputs[1], calls)
+    compare(outputs[0], outputs[1], trial.library)
 
 
 CHECKS: dict[str, Callable[[Trial, Any], None]] = {

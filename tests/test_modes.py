@@ -137,7 +137,6 @@ def test_saved_tensor_hooks_pack_and_unpack():
 
 
 def test_saved_tensor_hooks_can_be_refused():
-    with torch.autograd.graph.disable_saved_tensors_hooks("nope"):
-        with pytest.raises(RuntimeError, match="nope"):
-            with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
-                pass
+    graph = torch.autograd.graph
+    with graph.disable_saved_tensors_hooks("nope"), pytest.raises(RuntimeError, match="nope"):
+        graph.saved_tensors_hooks(lambda t: t, lambda t: t).__enter__()

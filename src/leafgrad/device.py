@@ -21,8 +21,10 @@ class device:
     """
 
     __slots__ = ("_previous", "index", "type")
+    type: Any
+    index: Any
 
-    def __init__(self, type: str | device | int, index: int | None = None) -> None:
+    def __init__(self, type: Any, index: Any = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         elif isinstance(type, int):

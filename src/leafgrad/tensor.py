@@ -382,7 +382,7 @@ class Tensor:
             return memo[id(self)]  # type: ignore[no-any-return]
         import copy
 
-        made = _new(type(self))
+        made: Any = _new(type(self))
         made._array, made._base = self._array.copy(order="K"), None
         made._versions = [0, 0, None, None]
         made._edge = LEAF if self._edge is not None else None
@@ -491,7 +491,7 @@ def format_tensor(tensor: Tensor, format_array: Callable[..., str], prefix: str 
 
 
 def _rebuild(cls: type, array: Any, requires_grad: bool, name: str, kept: dict[str, Any]) -> Any:
-    made = _new(cls)
+    made: Any = _new(cls)
     made._array = np.asarray(array, dtype=BY_NAME[name].numpy)
     made._base = None
     made._versions = [0, 0, None, None]

@@ -766,7 +766,7 @@ def batched(outs: Any, given: Any, keep: bool, create_graph: bool, edges: Any) -
 def call_node(node: Node, *grads: Any) -> Any:
     """Run one node by hand: `grad_fn(gradient)`."""
     value = tuple(hidden(g, False) for g in grads)
-    needs = [e is not None for e in node.next]
+    needs = tuple(e is not None for e in node.next)
     found = node.differentiate(value if node.outputs > 1 else value[0], needs, False)
     found = tuple(shown(g, False) for g in fixed(node, found))
     return found[0] if len(found) == 1 else found

@@ -70,7 +70,7 @@ def numerical_jacobian(function: Any, given: Any, x: Tensor, eps: float) -> list
             row.append([(p - m) / (2 * eps) for p, m in zip(*sides, strict=True)])
         rows.append(row)
     count = len(rows[0][0]) if rows else len(_outputs(function, given))
-    found = []
+    found: list[Any] = []
     for k in range(count):
         real = np.array([r[0][k] for r in rows])
         if array.dtype.kind == "c":
@@ -136,7 +136,7 @@ def _compare(func: Any, given: Any, x: Tensor, number: int, index: int, eps: flo
             ]
             zeros = np.zeros(x._array.shape, x._array.dtype)
             values = [zeros if g is None else g._array for g in runs]
-            if not np.allclose(*values, rtol=0, atol=nondet_tol, equal_nan=True):
+            if not np.allclose(values[0], values[1], rtol=0, atol=nondet_tol, equal_nan=True):
                 raise GradcheckError(
                     "Backward is not reentrant, i.e., running backward with same input and "
                     "grad_output multiple times gives different values, although analytical "

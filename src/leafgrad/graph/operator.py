@@ -880,7 +880,7 @@ def promoted(made: Op, arrays: list[Any]) -> list[Any]:
     if made.promote == "float" and wanted.category < 2:
         wanted = get_default_dtype()
     kind = wanted.numpy
-    cast = []
+    cast: list[Any] = []
     for value in arrays:
         if value is None:
             cast.append(None)

@@ -109,7 +109,7 @@ class SavedTensor:
 
     def unpacked(self, node: Any, recorded: bool) -> dict[str, Any]:
         """The values again, through the unpack hook."""
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in self.packed_values.items():
             if isinstance(value, _Packed):
                 found = self.unpack(value.value)

@@ -45,6 +45,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             leave(token)
 
+    wrapped.noisy = function  # type: ignore[attr-defined]  # see quiet.quietly
     return wrapped
 
 

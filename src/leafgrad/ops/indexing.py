@@ -263,6 +263,7 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: Any = None, e
                   step: int = 1, *, out: Any = None) -> Tensor:  # fmt: skip
     """A copy of the tensor with `src` as the slices from `start` to `end` of a dimension."""
     params = _slice_params(input, dim, start, end, step)[2:]
+    expect_out(out, input._array.dtype)
     return _slice_scatter(input, src, *params, out=out)  # type: ignore[no-any-return]
 
 
@@ -1210,14 +1211,15 @@ def _reduced_vjp(g: Any, input: Any, src: Any, out: Any, reduce: str, include_se
         theirs = take(mine)
     elif reduce == "prod":
         zero, zeros = (np.asarray(_raw(x) == 0) for x in (input, src))
-        count = np.asarray(add(zeros.astype(np.int64)) + (zero & include_self))
-        safe, safes = (_masked_fill(x, z, 1) for x, z in ((input, zero), (src, zeros)))
-        product = g * again(safe, safes)
-        # Of a product with one zero, the factor that is zero has the product of the others.
-        none, one = (_masked_fill(product, np.asarray(count != n), 0) for n in (0, 1))
-        not_zero, not_zeros = np.asarray(~zero), np.asarray(~zeros)
-        mine = _masked_fill(none, zero, 0) / safe + _masked_fill(one, not_zero, 0)
-        theirs = _masked_fill(take(none), zeros, 0) / safes + _masked_fill(take(one), not_zeros, 0)
+        if not include_self:
+            zero = np.zeros_like(zero)
+        safe, safes = _masked_fill(input, zero, 1), _masked_fill(src, zeros, 1)
+        product = g * again(safe, safes)  # the zeros left out
+        if not zero.any() and not zeros.any():
+            mine, theirs = product / safe, take(product) / safes
+        else:
+            mine, theirs = _zeros_in_product(product, (input, safe, zero), (src, safes, zeros),
+                                             take, add)  # fmt: skip
     else:
         kind = _raw(g).dtype
         is_mine = (_raw(input) == _raw(out)).astype(kind)
@@ -1226,7 +1228,29 @@ def _reduced_vjp(g: Any, input: Any, src: Any, out: Any, reduce: str, include_se
             is_mine = clear(is_mine)
         share = g / np.maximum(is_mine + add(is_theirs), 1)
         mine, theirs = share * is_mine, take(share) * is_theirs
-    return (mine if include_self else clear(mine)), theirs
+    return (mine if include_self else clear(g)), theirs
+
+
+def _zeros_in_product(product: Any, self: Any, others: Any, take: Any, add: Any) -> Any:
+    """The gradients of factors some of which are zero, in a way that can be differentiated again:
+    the factor that is alone zero has the product of the others; where two are, each has the other
+    zero times the rest.
+
+    product: gradient times product of the factors that are not zero; self, others: the factors,
+    the factors with 1 for 0, and where they are 0
+    """
+    (input, safe, zero), (src, safes, zeros) = self, others
+    not_zero, not_zeros = np.asarray(~zero), np.asarray(~zeros)
+    count = np.asarray(add(zeros.astype(np.int64)) + zero)
+    nil, nils = _masked_fill(input, not_zero, 0), _masked_fill(src, not_zeros, 0)
+    total = add(nils) + nil  # the zeros themselves, which is zero but not constant
+    none, one, two = (_masked_fill(product, np.asarray(count != n), 0) for n in range(3))
+    rest = none + one * total
+    mine = _masked_fill(rest, zero, 0) / safe
+    theirs = _masked_fill(take(rest), zeros, 0) / safes
+    mine = mine + _masked_fill(one + two * (total - nil), not_zero, 0)
+    lone = take(one) + take(two) * (take(total) - nils)
+    return mine, theirs + _masked_fill(lone, not_zeros, 0)
 
 
 @op(name="scatter_reduce")
@@ -1853,6 +1877,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     index vector for each dimension."""
     array = input._array
     found = np.nonzero(np.atleast_1d(array))
+    if as_tuple and out is not None:
+        raise TypeError(f"nonzero(): argument 'out' must be Tensor, not {type(out).__name__}")
     if as_tuple:
         return tuple(map(wrap, found))
     if not array.ndim:

@@ -76,7 +76,9 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     tensors = _listed(tensors, "cat")
     if out is not None:
         _check_out(out, tensors)
-        return write_out("cat", out, lambda *all: cat(all, dim if axis is None else axis), tensors, {})  # type: ignore[no-any-return]
+        return write_out(
+            "cat", out, lambda *all: cat(all, dim if axis is None else axis), tensors, {}
+        )  # type: ignore[no-any-return]
     if not tensors:
         fail(ValueError, "torch.cat(): expected a non-empty list of Tensors")
     shapes = [x._array.shape for x in tensors]

@@ -139,7 +139,8 @@ def view_op(**options: Any) -> Any:
 def copying(find: Callable[..., Any], doc: str, node: str | None = None) -> Any:
     """The function `<view>_copy`: the elements of a view, in memory of their own.
 
-    find: gives the view operator, the input and the operator's parameters for a user's call; node: PyTorch's name of the graph node where it is not that of the view and "_copy"
+    find: gives the view operator, the input and the operator's parameters for a user's call
+    node: PyTorch's name of the graph node where it is not that of the view and "_copy"
     """
     copies: dict[Op, Op] = {}
 
@@ -150,7 +151,9 @@ def copying(find: Callable[..., Any], doc: str, node: str | None = None) -> Any:
             copy = copies[made] = _copy_op(made, node)
         params = tuple(rest)
         if out is not None:
-            return write_out(copy.name, out, lambda x: apply(copy, (x,), params, None), (source,), {})
+            return write_out(
+                copy.name, out, lambda x: apply(copy, (x,), params, None), (source,), {}
+            )
         return apply(copy, (source,), params, None)
 
     call.__doc__ = doc
@@ -1175,7 +1178,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     ndim = input._array.ndim
     if ndim not in (1, 2):
         fail(RuntimeError, f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
-    if out is not None and not can_cast(input.dtype, out.dtype):
+    if out is not None and ndim == 1 and not can_cast(input.dtype, out.dtype):
         fail(RuntimeError, f"diag: result type {input.dtype.legacy} can't be cast to the desired "
                            f"out= type {out.dtype.legacy}")  # fmt: skip
     if ndim == 2:
