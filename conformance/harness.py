@@ -390,8 +390,6 @@ class Ledger:
 
     def update(self, results: Sequence[Result], covers: Covers = nothing) -> None:
         """Rewrite passes.txt: what ran is as it ran, what the run does not cover stays."""
-        if not all(result.complete for result in results):
-            raise SystemExit("--update needs a full run: a quick one leaves samples out")
         ran = {result.key for result in results}
         kept = {key for key in self.passes if key not in ran and not covers(key[0])}
         kept |= {result.key for result in results if result.status == "passed"}

@@ -131,7 +131,7 @@ for text, inputs in (
     ("MultiLabelMarginLoss", "torch.randn(2, 4), torch.tensor([[3, 0, -1, 1], [0, -1, 1, 2]])"),
     ("MultiLabelSoftMarginLoss", UNIT), ("SoftMarginLoss", SIGNS), ("MultiMarginLoss", CLASSES),
     ("CosineEmbeddingLoss", PAIR + ", torch.tensor([1, -1, 1, -1])"),
-    ("MarginRankingLoss", PAIR + ", torch.tensor([1, -1, 1, -1, 1, 1])"),
+    ("MarginRankingLoss", PAIR + ", torch.tensor([[1], [-1], [1], [-1]])"),
     ("TripletMarginLoss", PAIR + ", torch.randn(4, 6)"),
     ("TripletMarginWithDistanceLoss", PAIR + ", torch.randn(4, 6)"),
 ):  # fmt: skip
@@ -270,7 +270,9 @@ program(
     exact([list(dict(m.named_parameters())), "z" in m.__dict__])
     m.z = None
     exact([list(dict(m.named_parameters())), m.z])
-    m.a = nn.Linear(1, 2)                 # from a parameter to a module
+    attempt(lambda: setattr(m, "a", nn.Linear(1, 2)))
+    m.y = 3
+    m.y = nn.Linear(1, 2)                 # from an attribute to a module
     exact([list(dict(m.named_parameters())), [n for n, _ in m.named_children()]])
     m.c = None
     exact(list(m.state_dict()))
