@@ -51,7 +51,8 @@ if y.requires_grad:
     (y * torch.rand_like(y)).sum().backward()
     show([x.grad for x in inputs])
     show({{k: p.grad for k, p in m.named_parameters()}})
-show(m.state_dict())
+if {train} and {calls} > 1:
+    show(m.state_dict())
 """
 
 
@@ -66,7 +67,7 @@ def module(make: str, inputs: str = "torch.randn(4, 6)", *, train: bool = True,
 
 module("nn.Linear(6, 3)")
 module("nn.Linear(6, 3, bias=False)", "torch.randn(2, 3, 6)")
-module("nn.Linear(6, 30, dtype=torch.float64)", "torch.randn(6, dtype=torch.float64)")
+module("nn.Linear(6, 4, dtype=torch.float64)", "torch.randn(6, dtype=torch.float64)")
 module("nn.Bilinear(6, 5, 3)", "torch.randn(4, 6), torch.randn(4, 5)")
 module("nn.Bilinear(6, 5, 3, bias=False)", "torch.randn(4, 6), torch.randn(4, 5)")
 module("nn.Identity(3, a=4)")
@@ -100,13 +101,14 @@ module("nn.GroupNorm(2, 4, bias=False)", "torch.randn(2, 4, 2, 2)")
 for train in (True, False):
     module("nn.BatchNorm1d(6)", train=train, calls=2)
     module("nn.BatchNorm1d(3, momentum=None)", "torch.randn(4, 3, 5)", train=train, calls=3)
-    module("nn.BatchNorm2d(3, eps=0.1, momentum=0.3)", "torch.randn(2, 3, 2, 2)", train=train)
+    module("nn.BatchNorm2d(3, eps=0.1, momentum=0.3)", "torch.randn(2, 3, 2, 2)", train=train,
+           calls=2)  # fmt: skip
     module("nn.BatchNorm2d(3, affine=False, track_running_stats=False)", "torch.randn(2, 3, 2, 2)",
            train=train)  # fmt: skip
     module("nn.BatchNorm3d(2, bias=False)", "torch.randn(2, 2, 2, 1, 2)", train=train)
     module("nn.InstanceNorm1d(3)", "torch.randn(2, 3, 5)", train=train)
     module("nn.InstanceNorm2d(3, affine=True, track_running_stats=True)",
-           "torch.randn(2, 3, 2, 2)", train=train)  # fmt: skip
+           "torch.randn(2, 3, 2, 2)", train=train, calls=2)  # fmt: skip
     module("nn.InstanceNorm3d(2, bias=False, affine=True)", "torch.randn(2, 1, 2, 2)", train=train)
 module("nn.Embedding(7, 3)", "torch.randint(0, 7, (2, 4))")
 module("nn.Embedding(7, 3, padding_idx=-2)", "torch.tensor([[5, 1], [5, 0]])")
@@ -196,7 +198,7 @@ init.calculate_gain('x') | init.calculate_gain('leaky_relu', 'x') | init.eye_(to
 init.dirac_(torch.ones(2)) | init.dirac_(torch.ones(3, 2, 2), 2) | init.sparse_(torch.ones(2), 1)
 init.xavier_uniform_(torch.ones(2)) | init.kaiming_normal_(torch.ones(2, 2), mode='x')
 init.orthogonal_(torch.ones(2)) | init.kaiming_uniform_(torch.ones(0, 2))
-init.trunc_normal_(torch.ones(2), 9.) | init.uniform(torch.ones(2))
+init.uniform(torch.ones(2))
 """
 for title, table in (("reprs", REPRS), ("wrong", WRONG)):
     cases = [part.strip() for part in table.replace("\n", "|").split("|") if part.strip()]
@@ -542,7 +544,7 @@ program(
     for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m)), copy.copy(m)):
         exact([repr(other), other[0].weight is m[0].weight, type(other[0].weight).__name__,
                other[0].weight.grad is None, other[0].note, other[0].note is m[0].note])
-        exact(other.state_dict())
+        show(other.state_dict())
         show(other.eval()(torch.ones(1, 2)))
     p = nn.Parameter(torch.ones(2))
     p.note = 3
@@ -629,7 +631,7 @@ program(
     def make(*size):
         torch.manual_seed(11)
         return torch.zeros(*size)
-    for size in ((3, 5), (6, 4), (4, 3, 2), (5, 2, 3, 3)):
+    for size in ((3, 5), (6, 3), (2, 3, 3)):
         for fill in (
             init.uniform_, init.normal_, init.ones_, init.zeros_, init.xavier_uniform_,
             init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_,
@@ -645,6 +647,9 @@ program(
         for fill in (init.trunc_normal_, lambda t: init.trunc_normal_(t, 1.0, 2.0, -1.0, 2.0),
                      init.orthogonal_, lambda t: init.orthogonal_(t, 2.0)):
             show(fill(make(*size)))
+    for bounds in ((0.0, 1.0, -0.3, 0.3), (0.0, 1.0, 3.0, 4.0), (9.0, 1.0, -2.0, 2.0),
+                   (0.2, 3.0, 0.0, 0.7)):
+        attempt(lambda: init.trunc_normal_(make(40), *bounds))
     exact(init.eye_(make(3, 5)))
     exact(init.sparse_(make(6, 4), 0.4))
     exact(init.sparse_(make(6, 4), 0.4, 2.0))
@@ -681,7 +686,7 @@ program(
     show(b.grad)
     show([utils.clip_grad_norm_([a, b], 1.0), b.grad])
     reset()
-    show([utils.clip_grad_value_([a, b], 3.5), a.grad, b.grad, a.grad._version])
+    show([utils.clip_grad_value_([a, b], 3.5), a.grad, b.grad])
     utils.clip_grads_with_norm_([a, b], 1.0, torch.tensor(2.0))
     show([a.grad, b.grad])
     c = nn.Parameter(torch.ones(2, dtype=torch.float64))
@@ -721,7 +726,7 @@ for step in range(20):
     o.step()
     if step in (0, 19):
         show(params)
-        show(o.state_dict())
+show(o.state_dict())
 exact([p._version > 0 for p in params])
 """
 OPTIONS = {
@@ -787,7 +792,7 @@ program(
         lambda: optim.SGD([p], lr=-1), lambda: optim.SGD([p], momentum=-1),
         lambda: optim.SGD([p], weight_decay=-1), lambda: optim.SGD([p], nesterov=True),
         lambda: optim.SGD([p], momentum=0.9, nesterov=True, dampening=0.1),
-        lambda: optim.SGD([p], lr=torch.tensor([0.1, 0.2])), lambda: optim.SGD([p], "x"),
+        lambda: optim.SGD([p], lr=torch.tensor([0.1, 0.2])),
         lambda: optim.SGD([p], foreach=True, fused=True),
         lambda: optim.SGD([p], differentiable=True, fused=True), lambda: optim.SGD({"a": p}),
         lambda: optim.SGD(None), lambda: optim.Adam([p], lr=-1), lambda: optim.Adam([p], eps=-1),
@@ -931,7 +936,9 @@ def groups(o):
 o = optimizer()
 s = make(lr_scheduler, o)
 for epoch in range({epochs}):
-    show([groups(o), s.state_dict(), s.get_last_lr()])
+    if epoch in (0, {epochs} - 1):
+        show([groups(o), s.state_dict(), s.get_last_lr()])
+    show([[g["lr"], g.get("momentum"), g.get("betas")] for g in o.param_groups])
     o.step()
     {step}
 if {reload}:
@@ -1195,6 +1202,6 @@ if __name__ == "__main__":
             recorded[name] = {"program": text, "shown": run(text, torch)}
         except Exception as error:
             raise RuntimeError(f"the program {name!r} failed") from error
-    OUT.write_text(json.dumps(recorded, indent=0, allow_nan=True) + "\n")
+    OUT.write_text(json.dumps(recorded, separators=(",", ":")).replace('},"', '},\n"') + "\n")
     shown = sum(len(r["shown"]) for r in recorded.values())
     print(f"{len(recorded)} programs, {shown} values: {OUT}")

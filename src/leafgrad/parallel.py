@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 SPLIT = 1 << 16  # elements from which on the work is shared
-_BLOCK = 1 << 14  # elements at a time: 128 kB of float64
+_BLOCK = 1 << 16  # elements at a time: smaller blocks lose to handing over the lock
 
 _threads = os.cpu_count() or 1
 _pool: Any = None

@@ -41,6 +41,7 @@ class BackwardHook:
         self.grad_outputs: tuple[Any, ...] | None = None
         self.inputs = self.outputs = 0  # how many values go in and come out
         self.input_places: list[int] | None = None  # which of them are tensors
+        self.input_likes: list[Any] = []  # and their arrays, or any that look like them
         self.output_places: list[int] | None = None
 
     def on_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:

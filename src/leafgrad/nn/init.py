@@ -62,23 +62,38 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
                   b: float = 2.0, generator: Any = None) -> Tensor:  # fmt: skip
-    """Normal, but only from `a` to `b`: a uniform sample through the inverse distribution."""
+    """Normal, but only from `a` to `b`: samples that do not fit are drawn again.
+
+    If few normal samples would fit, they are drawn uniformly instead, and kept with a probability
+    in proportion to the density.
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
             "values may be incorrect.",
             stacklevel=2,
         )
+    low, high = (a - mean) / std, (b - mean) / std
+    fit = (math.erf(high / math.sqrt(2.0)) - math.erf(low / math.sqrt(2.0))) / 2.0
+    nearest = low if low > 0 else high if high < 0 else 0.0  # where the density is highest
 
-    def below(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+    def draw() -> tuple[Any, Any]:
+        samples: Any = wrap(np.empty_like(tensor._array, subok=False))
+        if fit > 0.3:
+            x = samples.normal_(mean, std, generator=generator)._array
+            return x, (x >= a) & (x <= b)
+        x = samples.uniform_(a, b, generator=generator)._array
+        keep: Any = wrap(np.empty_like(x))
+        u = keep.uniform_(generator=generator)._array
+        z = (x - mean) / std
+        return x, u <= np.exp((nearest * nearest - z * z) / 2)
 
-    low, high = below((a - mean) / std), below((b - mean) / std)
-    any_: Any = tensor
-    with no_grad():
-        any_.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        any_.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean).clamp_(min=a, max=b)
-    return tensor
+    values, fitting = draw()
+    while not fitting.all():
+        others, good = draw()
+        values = np.where(fitting, values, others)
+        fitting |= good
+    return _set(tensor, values)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

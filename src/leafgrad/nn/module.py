@@ -425,7 +425,7 @@ class Module:
         if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
             raise AttributeError(f"`{name}` is not an nn.Module")
         if not isinstance(module, Module):
-            raise ValueError("`module` is not an nn.Module, found: " + _typename(module))
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:

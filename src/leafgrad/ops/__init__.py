@@ -32,13 +32,14 @@ from . import (
     reductions,
     sampling,
     scans,
+    scattering,
     shape,
     storage,
 )
 
 FAMILIES = (
     arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
-    reductions, scans, indexing, joining, shape, storage, activations, layers,
+    reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
 )  # fmt: skip
 
 

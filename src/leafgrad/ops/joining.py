@@ -12,7 +12,8 @@ from ..dtypes import can_cast
 from ..graph.operator import op, result_dtype, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, normal_dim, wrap
-from .indexing import masked_select, slice_dim
+from .indexing import slice_dim
+from .scattering import masked_select
 from .shape import atleast_1d, atleast_2d, atleast_3d, copying, expand, reshape, view
 
 __all__ = [
@@ -33,10 +34,19 @@ _ALL = slice(None)
 # Joining
 
 
-@op(name="cat", promote="same")
+def _alike(tensors: Any) -> Any:
+    """Arrays in their common dtype."""
+    kind = tensors[0].dtype
+    if all(x.dtype == kind for x in tensors):
+        return tensors
+    kind = result_dtype(tensors).numpy
+    return [x.astype(kind) for x in tensors]
+
+
+@op(name="cat")
 def _cat(*tensors, dim):
     """Tensors one after the other along a dimension: f[n, ...], f[m, ...] -> f[n + m, ...]."""
-    return np.concatenate(tensors, axis=dim)
+    return np.concatenate(_alike(tensors), axis=dim)
 
 
 def _cat_vjp(g: Any, tensors_shape: Any, dim: int) -> tuple[Any, ...]:
@@ -78,7 +88,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
         _check_out(out, tensors)
         return write_out(
             "cat", out, lambda *all: cat(all, dim if axis is None else axis), tensors, {}
-        )  # type: ignore[no-any-return]
+        )
     if not tensors:
         fail(ValueError, "torch.cat(): expected a non-empty list of Tensors")
     shapes = [x._array.shape for x in tensors]
@@ -93,7 +103,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
             tensors = _passed_over(tensors, dim)
             break
         rest = other
-    return _cat(*tensors, dim=normal_dim(dim, len(first)))  # type: ignore[no-any-return]
+    return _cat(*tensors, dim=normal_dim(dim, len(first)))
 
 
 def _passed_over(tensors: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
@@ -123,10 +133,10 @@ def _passed_over(tensors: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
     return tuple(done)
 
 
-@op(name="stack", promote="same")
+@op(name="stack")
 def _stack(*tensors, dim):
     """Tensors of one shape side by side along a new dimension: k times f[n] -> f[k, n]."""
-    return np.stack(tensors, axis=dim)
+    return np.stack(_alike(tensors), axis=dim)
 
 
 _stack.vjp(
@@ -141,7 +151,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     tensors = _listed(tensors, "stack")
     if out is not None:
         _check_out(out, tensors)
-        return write_out("stack", out, lambda *all: stack(all, dim), tensors, {})  # type: ignore[no-any-return]
+        return write_out("stack", out, lambda *all: stack(all, dim), tensors, {})
     if not tensors:
         fail(RuntimeError, "stack expects a non-empty TensorList")
     first = tensors[0]._array.shape
@@ -149,7 +159,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
         if x._array.shape != first:
             fail(RuntimeError, f"stack expects each tensor to be equal size, but got {list(first)} "
                                f"at entry 0 and {list(x._array.shape)} at entry {position}")  # fmt: skip
-    return _stack(*tensors, dim=normal_dim(dim, len(first) + 1))  # type: ignore[no-any-return]
+    return _stack(*tensors, dim=normal_dim(dim, len(first) + 1))
 
 
 def _joined(call: str, tensors: Any, lift: Any, dim: Any, out: Any) -> Tensor:
@@ -184,9 +194,10 @@ def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
     return _joined("column_stack", tensors, lift, 1, out)
 
 
-@op(name="block_diag", promote="same")
+@op(name="block_diag")
 def _block_diag(*tensors):
     """Matrices one after the other on the diagonal of a matrix of zeros."""
+    tensors = _alike(tensors)
     sizes = [(1,) * (2 - x.ndim) + x.shape for x in tensors]
     made = np.zeros(tuple(map(sum, zip(*sizes, strict=True))), dtype=tensors[0].dtype)
     for x, place in zip(tensors, _blocks(sizes), strict=True):
@@ -224,7 +235,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
         from ..dtypes import get_default_dtype
 
         return wrap(np.zeros((1, 0), get_default_dtype().numpy))
-    return _block_diag(*tensors)  # type: ignore[no-any-return]
+    return _block_diag(*tensors)
 
 
 # Taking apart. The parts are views that may not be written to while recording: each would have
@@ -328,26 +339,26 @@ def split(input: Tensor, split_size_or_sections: Any = None, dim: int = 0, *,
     if isinstance(size, (tuple, list)):
         return split_with_sizes(input, size, dim)
     _, _, step, place = _split_params(input, size, dim)
-    return _split(input, step, place)  # type: ignore[no-any-return]
+    return _split(input, step, place)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of given sizes along a dimension."""
     _, _, sizes, place = _sizes_params(input, split_sizes, dim)
-    return _split_with_sizes(input, sizes, place)  # type: ignore[no-any-return]
+    return _split_with_sizes(input, sizes, place)
 
 
 def unsafe_split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`split` whose parts may be written to, at the user's own risk."""
     _, _, step, place = _split_params(input, split_size, dim)
-    return _unsafe_split(input, step, place)  # type: ignore[no-any-return]
+    return _unsafe_split(input, step, place)
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any,
                             dim: int = 0) -> tuple[Tensor, ...]:  # fmt: skip
     """`split_with_sizes` whose parts may be written to, at the user's own risk."""
     _, _, sizes, place = _sizes_params(input, split_sizes, dim)
-    return _unsafe_split_with_sizes(input, sizes, place)  # type: ignore[no-any-return]
+    return _unsafe_split_with_sizes(input, sizes, place)
 
 
 def _chunks(input: Tensor, chunks: int, dim: int, by_size: Any, by_sizes: Any) -> Any:
@@ -363,12 +374,12 @@ def _chunks(input: Tensor, chunks: int, dim: int, by_size: Any, by_sizes: Any) -
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of one size along a dimension, the last maybe smaller."""
-    return _chunks(input, chunks, dim, split, split_with_sizes)  # type: ignore[no-any-return]
+    return _chunks(input, chunks, dim, split, split_with_sizes)
 
 
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`chunk` whose parts may be written to, at the user's own risk."""
-    return _chunks(input, chunks, dim, unsafe_split, unsafe_split_with_sizes)  # type: ignore[no-any-return]
+    return _chunks(input, chunks, dim, unsafe_split, unsafe_split_with_sizes)
 
 
 def _first(*values: Any) -> Any:
@@ -467,7 +478,7 @@ def _unbind_params(input: Tensor, dim: int = 0) -> tuple[Any, ...]:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along a dimension, without it."""
     _, _, place = _unbind_params(input, dim)
-    return _unbind(input, place)  # type: ignore[no-any-return]
+    return _unbind(input, place)
 
 
 split_copy = copying(_split_params, "`split` as copies.")
@@ -481,7 +492,7 @@ def _iterate(self: Tensor) -> Any:
     return iter(unbind(self))
 
 
-Tensor.__iter__ = _iterate  # type: ignore[attr-defined]
+Tensor.__iter__ = _iterate
 
 
 # Grids

@@ -694,12 +694,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     if common.category < 2:
         fail(RuntimeError, "expected common dtype to be floating point, yet common dtype is "
                            f"{common.legacy}")  # fmt: skip
-    x1, x2 = cast(x1, common), cast(x2, common)
-    shape = np.broadcast_shapes(x1._array.shape, x2._array.shape)
-    x1, x2 = (x if x._array.shape == shape else x.expand(shape) for x in (x1, x2))  # type: ignore[attr-defined]
-    units = []
-    for x in (x1, x2):
-        norm = x.norm(2, dim, keepdim=True).clone()  # type: ignore[attr-defined]
+    both: list[Any] = [cast(x1, common), cast(x2, common)]
+    shape = np.broadcast_shapes(*(x._array.shape for x in both))
+    units: list[Any] = []
+    for x in both:
+        x = x if x._array.shape == shape else x.expand(shape)
+        norm = x.norm(2, dim, keepdim=True).clone()
         with no_grad():
             norm.clamp_min_(eps)
         units.append(x / norm)
@@ -758,7 +758,7 @@ def scaled_dot_product_attention(
         hidden = ~np.tri(query.shape[-2], key.shape[-2], dtype=bool)
         scores = scores.masked_fill(wrap(hidden), -math.inf)
     elif attn_mask is not None and attn_mask.dtype.category == 0:
-        scores = scores.masked_fill(attn_mask.logical_not(), -math.inf)  # type: ignore[attr-defined]
+        scores = scores.masked_fill(wrap(~attn_mask._array), -math.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
     if attn_mask is None:

@@ -505,8 +505,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
                                                    axis) * part  # fmt: skip
 
 
-def _by_class(weight: Tensor, ndim: int) -> Tensor:
-    return weight if ndim == 1 else weight.reshape(1, -1, *(1,) * (ndim - 2))  # type: ignore[attr-defined]
+def _by_class(weight: Any, ndim: int) -> Any:
+    return weight if ndim == 1 else weight.reshape(1, -1, *(1,) * (ndim - 2))
 
 
 def _smooth(logs: Any, target: Tensor, weight: Any, ignore_index: int, reduction: str,

@@ -151,9 +151,10 @@ def copying(find: Callable[..., Any], doc: str, node: str | None = None) -> Any:
             copy = copies[made] = _copy_op(made, node)
         params = tuple(rest)
         if out is not None:
-            return write_out(
-                copy.name, out, lambda x: apply(copy, (x,), params, None), (source,), {}
-            )
+            for target in out if isinstance(out, (tuple, list)) else (out,):
+                expect_out(target, source._array.dtype)
+            write_out(copy.name, out, lambda x: apply(copy, (x,), params, None), (source,), {})
+            return out if isinstance(out, Tensor) else None
         return apply(copy, (source,), params, None)
 
     call.__doc__ = doc
@@ -168,7 +169,7 @@ def _copy_op(made: Op, node: str | None) -> Op:
 
     call = op(forward, name=f"{made.name}_copy", node=node or f"{made.node.__name__}_copy")
     call.vjp(input=made.rules["input"].function)
-    return call.op  # type: ignore[no-any-return]
+    return call.op
 
 
 def reshaping(find: Callable[..., Any], doc: str) -> Any:
@@ -361,7 +362,7 @@ def view(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     if isinstance(wanted, dtype):
         return _view_dtype(input, wanted)
     try:
-        return viewed(*_view_params(input, *shape, **kwargs))  # type: ignore[no-any-return]
+        return viewed(*_view_params(input, *shape, **kwargs))
     except ValueError:
         _check_size(input._array, ints(shape, kwargs, "size", "view"))
         raise
@@ -397,14 +398,14 @@ def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     array = input._array
     if array.flags.c_contiguous and not (size and min(size) < -1):
         try:
-            return viewed(_view.op, input, size)  # type: ignore[no-any-return]
+            return viewed(_view.op, input, size)
         except ValueError:
             _check_size(array, size)
             raise
     size = _full_size(array, size)
     if _viewable(array, size):
-        return viewed(_reshape_alias.op, input, size)  # type: ignore[no-any-return]
-    return _unsafe_view(_clone(input, "C"), size)  # type: ignore[no-any-return]
+        return viewed(_reshape_alias.op, input, size)
+    return _unsafe_view(_clone(input, "C"), size)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
@@ -482,7 +483,7 @@ def _squeeze_params(input: Tensor, dim: Any = None) -> tuple[Any, ...]:
 
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1: all of them, or of those named."""
-    return viewed(*_squeeze_params(input, dim))  # type: ignore[no-any-return]
+    return viewed(*_squeeze_params(input, dim))
 
 
 @view_op(name="unsqueeze")
@@ -500,7 +501,7 @@ def _unsqueeze_params(input: Tensor, dim: int) -> tuple[Any, ...]:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 inserted at `dim`."""
-    return viewed(*_unsqueeze_params(input, dim))  # type: ignore[no-any-return]
+    return viewed(*_unsqueeze_params(input, dim))
 
 
 def _each_of(tensors: tuple[Any, ...], lift: Callable[[Any], Any]) -> Any:
@@ -578,7 +579,7 @@ def _transpose_params(input: Tensor, dim0: int, dim1: int) -> tuple[Any, ...]:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions swapped."""
-    return viewed(*_transpose_params(input, dim0, dim1))  # type: ignore[no-any-return]
+    return viewed(*_transpose_params(input, dim0, dim1))
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -595,7 +596,7 @@ def _t_params(input: Tensor) -> tuple[Any, ...]:
 
 def t(input: Tensor) -> Tensor:
     """The dimensions of a matrix swapped; a vector or a number as it is."""
-    return viewed(*_t_params(input))  # type: ignore[no-any-return]
+    return viewed(*_t_params(input))
 
 
 def _permute_params(input: Tensor, *dims: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -616,7 +617,7 @@ def _permute_params(input: Tensor, *dims: Any, **kwargs: Any) -> tuple[Any, ...]
 
 def permute(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     """The dimensions in another order: dimension dims[i] comes to place i."""
-    return viewed(*_permute_params(input, *dims, **kwargs))  # type: ignore[no-any-return]
+    return viewed(*_permute_params(input, *dims, **kwargs))
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -634,11 +635,11 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         if len(set(dims)) < len(dims):
             fail(RuntimeError, f"movedim: repeated dim in `{name}` ({given})")
     if not ndim:
-        return viewed(_alias.op, input)  # type: ignore[no-any-return]
+        return viewed(_alias.op, input)
     rest = [d for d in range(ndim) if d not in places[0]]
     moved = dict(zip(places[1], places[0], strict=True))
     order = [moved[d] if d in moved else rest.pop(0) for d in range(ndim)]
-    return viewed(_permute.op, input, tuple(order))  # type: ignore[no-any-return]
+    return viewed(_permute.op, input, tuple(order))
 
 
 def _reversed(self: Tensor) -> Tensor:
@@ -655,7 +656,7 @@ def _reversed(self: Tensor) -> Tensor:
             "reverse the dimensions of a tensor.",
             stacklevel=2,
         )
-    return viewed(_permute.op, self, tuple(range(ndim - 1, -1, -1)))  # type: ignore[no-any-return]
+    return viewed(_permute.op, self, tuple(range(ndim - 1, -1, -1)))
 
 
 def _matrix_transpose(self: Tensor, name: str = "mT") -> Tensor:
@@ -671,7 +672,7 @@ def _matrix_transpose(self: Tensor, name: str = "mT") -> Tensor:
 
 
 def _conjugated(transposed: Tensor) -> Tensor:
-    return transposed.conj() if transposed._array.dtype.kind == "c" else transposed  # type: ignore[attr-defined,no-any-return]
+    return transposed.conj() if transposed._array.dtype.kind == "c" else transposed
 
 
 def adjoint(input: Tensor) -> Tensor:
@@ -696,10 +697,10 @@ def _hermitian(self: Tensor) -> Tensor:
     return _conjugated(transpose(self, 0, -1 if ndim else 0))
 
 
-Tensor.T = property(_reversed)  # type: ignore[attr-defined]
-Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
-Tensor.H = property(_hermitian)  # type: ignore[attr-defined]
-Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
+Tensor.T = property(_reversed)
+Tensor.mT = property(_matrix_transpose)
+Tensor.H = property(_hermitian)
+Tensor.mH = property(adjoint)
 
 
 # Broadcasting
@@ -754,7 +755,7 @@ def expand(input: Tensor, *size: Any, **kwargs: Any) -> Tensor:
     node = view.grad_fn
     if node is not None:
         node.fix = ((input._array.shape, input._array.dtype),)
-    return view  # type: ignore[no-any-return]
+    return view
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -836,7 +837,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy, through which gradients flow."""
     array = input._array
     quick = memory_format is None and array.flags.c_contiguous
-    return _clone(input, "C" if quick else _order(input, memory_format))  # type: ignore[no-any-return]
+    return _clone(input, "C" if quick else _order(input, memory_format))
 
 
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
@@ -877,7 +878,7 @@ def repeat(input: Tensor, *repeats: Any, **kwargs: Any) -> Tensor:
         full = [n * r for n, r in zip(sizes, counts, strict=True)]
         fail(RuntimeError, "Trying to create tensor with negative dimension "
                            f"{next(n for n in full if n < 0)}: {full}")  # fmt: skip
-    return _repeat(input, counts)  # type: ignore[no-any-return]
+    return _repeat(input, counts)
 
 
 def tile(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
@@ -913,7 +914,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     elif counts.size != size[dim]:
         fail(RuntimeError, "repeats must have the same size as input along dim, but got "
                            f"repeats.size(0) = {counts.size} and input.size({dim}) = {size[dim]}")  # fmt: skip
-    from .indexing import index_select
+    from .scattering import index_select
 
     return index_select(input, dim, _interleaved(repeats, output_size))
 
@@ -975,7 +976,7 @@ def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
                 f"negative output size, which is invalid. Check dimension {len(size) - 1 - back} "
                 "of your input.",
             )
-    return _constant_pad_nd(input, pad, value)  # type: ignore[no-any-return]
+    return _constant_pad_nd(input, pad, value)
 
 
 # Mirrored, turned
@@ -993,7 +994,7 @@ _flip.vjp(input=lambda g, dims: _flip(g, dims))
 def flip(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     """The order of the elements along some dimensions reversed (a copy)."""
     found = normal_dims(ints(dims, kwargs, "dims", "flip"), input._array.ndim)
-    return _flip(input, found if input._array.ndim else ())  # type: ignore[no-any-return]
+    return _flip(input, found if input._array.ndim else ())
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -1033,7 +1034,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     if dims and not ndim:
         fail(IndexError, f"Dimension specified as {dims[0]} but tensor has no dimensions")
     found = tuple([normal_dim(d, ndim) for d in dims])
-    return _roll(input, tuple([int(n) for n in shifts]), found)  # type: ignore[no-any-return]
+    return _roll(input, tuple([int(n) for n in shifts]), found)
 
 
 @op(name="rot90")
@@ -1056,7 +1057,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     if found[0] == found[1]:
         fail(RuntimeError, "expected rotation dims to be different, but got dim0 = "
                            f"{dims[0]} and dim1 = {dims[1]}")  # fmt: skip
-    return _rot90(input, k, found)  # type: ignore[no-any-return]
+    return _rot90(input, k, found)
 
 
 # Diagonals and triangles
@@ -1091,23 +1092,23 @@ _triu.vjp(input=lambda g, diagonal: _triu(g, diagonal))
 def tril(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     """The lower triangle of each matrix, zeros above the given diagonal."""
     expect_out(out, input._array.dtype)
-    return _tril(input, diagonal, out=out)  # type: ignore[no-any-return]
+    return _tril(input, diagonal, out=out)
 
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     """The upper triangle of each matrix, zeros below the given diagonal."""
     expect_out(out, input._array.dtype)
-    return _triu(input, diagonal, out=out)  # type: ignore[no-any-return]
+    return _triu(input, diagonal, out=out)
 
 
 def tril_(self: Tensor, diagonal: int = 0) -> Tensor:
     """In-place `tril`."""
-    return write(_tril.op, self, (), (diagonal,))  # type: ignore[no-any-return]
+    return write(_tril.op, self, (), (diagonal,))
 
 
 def triu_(self: Tensor, diagonal: int = 0) -> Tensor:
     """In-place `triu`."""
-    return write(_triu.op, self, (), (diagonal,))  # type: ignore[no-any-return]
+    return write(_triu.op, self, (), (diagonal,))
 
 
 @view_op(name="diagonal")
@@ -1146,7 +1147,7 @@ def _diagonal_params(input: Tensor, offset: int = 0, dim1: int = 0,
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A view of the diagonals of the planes of two dimensions, as the last dimension."""
-    return viewed(*_diagonal_params(input, offset, dim1, dim2))  # type: ignore[no-any-return]
+    return viewed(*_diagonal_params(input, offset, dim1, dim2))
 
 
 @op(name="diag_embed")
@@ -1170,7 +1171,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     first, second = normal_dim(dim1, reach), normal_dim(dim2, reach)
     if first == second:
         fail(RuntimeError, f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return _diag_embed(input, offset, first, second)  # type: ignore[no-any-return]
+    return _diag_embed(input, offset, first, second)
 
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
@@ -1182,13 +1183,13 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
         fail(RuntimeError, f"diag: result type {input.dtype.legacy} can't be cast to the desired "
                            f"out= type {out.dtype.legacy}")  # fmt: skip
     if ndim == 2:
-        return diagonal_copy(input, diagonal, out=out)  # type: ignore[no-any-return]
-    return _diag_embed(input, diagonal, 0, 1, out=out)  # type: ignore[no-any-return]
+        return diagonal_copy(input, diagonal, out=out)
+    return _diag_embed(input, diagonal, 0, 1, out=out)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """The matrix with all elements of the input on its diagonal."""
-    return _diag_embed(view(contiguous(input), -1), offset, 0, 1)  # type: ignore[no-any-return]
+    return _diag_embed(view(contiguous(input), -1), offset, 0, 1)
 
 
 @op
@@ -1294,7 +1295,7 @@ def _unfold_params(input: Tensor, dimension: int, size: int, step: int) -> tuple
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """A view of windows of `size` elements along a dimension, `step` apart, their elements as the
     last dimension."""
-    return viewed(*_unfold_params(input, dimension, size, step))  # type: ignore[no-any-return]
+    return viewed(*_unfold_params(input, dimension, size, step))
 
 
 # Copies of views, and views in place
@@ -1323,7 +1324,7 @@ unsqueeze_ = reshaping(_unsqueeze_params, "In-place `unsqueeze`.")
 
 def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
     """In-place `swapaxes`."""
-    return transpose_(self, axis0, axis1)  # type: ignore[no-any-return]
+    return transpose_(self, axis0, axis1)
 
 
 def view_copy(input: Tensor, *size: Any, **kwargs: Any) -> Tensor:
@@ -1332,7 +1333,7 @@ def view_copy(input: Tensor, *size: Any, **kwargs: Any) -> Tensor:
     if isinstance(wanted, dtype):
         return clone(_view_dtype(input, wanted))
     try:
-        return _view_copy(input, *size, **kwargs)  # type: ignore[no-any-return]
+        return _view_copy(input, *size, **kwargs)
     except ValueError:
         kwargs.pop("out", None)
         _check_size(input._array, ints(size, kwargs, "size", "view"))

@@ -31,7 +31,7 @@ METHODS = (
 
 def address(array: Any) -> int:
     """Where an array's first element is."""
-    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    return array.__array_interface__["data"][0]
 
 
 def strides_of(array: Any) -> tuple[int, ...]:
@@ -89,7 +89,7 @@ def storage_offset(self: Tensor) -> int:
     array = self._array
     if array.base is None or not array.size:
         return 0
-    return (address(array) - address(memory_of(array))) // array.itemsize  # type: ignore[no-any-return]
+    return (address(array) - address(memory_of(array))) // array.itemsize
 
 
 def data_ptr(self: Tensor) -> int:
@@ -104,13 +104,13 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
         getattr(memory_format, "name", "")
     )
     if order is None:
-        return array.flags.c_contiguous  # type: ignore[no-any-return]
+        return array.flags.c_contiguous
     return array.ndim == len(order) and np.transpose(array, order).flags.c_contiguous
 
 
 def is_same_size(self: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape."""
-    return self._array.shape == other._array.shape  # type: ignore[no-any-return]
+    return self._array.shape == other._array.shape
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
@@ -134,17 +134,17 @@ class UntypedStorage:
 
     def nbytes(self) -> int:
         """The size in bytes."""
-        return self._elements.nbytes  # type: ignore[no-any-return]
+        return self._elements.nbytes
 
     def size(self) -> int:
         """The number of elements."""
-        return self._elements.size  # type: ignore[no-any-return]
+        return self._elements.size
 
     __len__ = size
 
     def element_size(self) -> int:
         """Bytes per element."""
-        return self._elements.itemsize  # type: ignore[no-any-return]
+        return self._elements.itemsize
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -152,7 +152,7 @@ class UntypedStorage:
 
     def tolist(self) -> list[Any]:
         """The elements as a list."""
-        return self._elements.tolist()  # type: ignore[no-any-return]
+        return self._elements.tolist()
 
     def __getitem__(self, index: Any) -> Any:
         found = self._elements[index]
@@ -288,7 +288,7 @@ def _as_strided_params(input: Tensor, size: Any, stride: Any,
 def as_strided(input: Tensor, size: Any, stride: Any,
                storage_offset: int | None = None) -> Tensor:  # fmt: skip
     """A view of any elements of the tensor's storage, named by strides and the first's offset."""
-    return viewed(*_as_strided_params(input, size, stride, storage_offset))  # type: ignore[no-any-return]
+    return viewed(*_as_strided_params(input, size, stride, storage_offset))
 
 
 as_strided_copy = copying(_as_strided_params, "`as_strided` as a copy.")
@@ -320,7 +320,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any,
     """A copy of the tensor in which the elements that `as_strided` would give are `src`."""
     place = _place(input, size, stride, storage_offset)
     check_part(np.broadcast_to(np.empty(()), place[0]), src._array)
-    return _as_strided_scatter(input, src, *place)  # type: ignore[no-any-return]
+    return _as_strided_scatter(input, src, *place)
 
 
 # Another size, another memory

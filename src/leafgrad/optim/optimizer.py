@@ -257,6 +257,9 @@ class Optimizer:
         for group in self.param_groups:  # options that older checkpoints lack
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
+        for kept in self.state.values():  # in theirs, the step is a number
+            if "step" in kept and not isinstance(kept["step"], Tensor):
+                kept["step"] = scalar(kept["step"])
 
     def __repr__(self) -> str:
         lines = []
@@ -420,8 +423,6 @@ def like(param: Tensor, value: Any = 0) -> Tensor:
 
 def count(state: dict[str, Any]) -> float:
     """One more step: the number of steps with this one."""
-    if not isinstance(state["step"], Tensor):  # as in checkpoints of older PyTorch
-        state["step"] = scalar(state["step"])
     array = state["step"]._array
     steps: float = array.item() + 1
     array[()] = steps

@@ -278,8 +278,6 @@ def _listed(items: Iterable[tuple[Any, Any]], legacy: bool) -> str:
             kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
             held = value.type() if legacy else value.dtype  # type: ignore[attr-defined]
             lines.append(f"  ({name}): {kind} containing: [{held} of size {sizes}]")
-        elif isinstance(value, Module):
-            lines.append(f"  ({name}): Module containing: {_indented(repr(value))}")
         else:
             lines.append(f"  ({name}): Object of type: {type(value).__name__}")
     return "\n".join(lines)
