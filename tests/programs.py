@@ -77,6 +77,7 @@ def run(text, torch):
     text = text.replace("from torch.", f"from {there}.")
     before = sys.modules["__main__"].__dict__.copy()
     state = torch.get_rng_state()
+    torch.manual_seed(0)
     try:
         exec(compile(text, "<program>", "exec"), names)
     finally:

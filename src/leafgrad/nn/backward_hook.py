@@ -7,13 +7,15 @@ the outputs is the first of the module's backward pass, that of the inputs the l
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..graph.function import Function
 from ..graph.modes import current
 from ..graph.source import fail
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 
 
 class BackwardHookFunction(Function):
@@ -41,7 +43,7 @@ class BackwardHook:
         self.grad_outputs: tuple[Any, ...] | None = None
         self.inputs = self.outputs = 0  # how many values go in and come out
         self.input_places: list[int] | None = None  # which of them are tensors
-        self.input_likes: list[Any] = []  # and their arrays, or any that look like them
+        self.input_shapes: list[tuple[Any, Any]] = []  # and their shapes and dtypes
         self.output_places: list[int] | None = None
 
     def on_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -49,6 +51,8 @@ class BackwardHook:
         watched, self.input_places, node = _watch(args)
         self.inputs = len(args)
         if node is not None:
+            arrays = [args[i]._array for i in self.input_places or ()]
+            self.input_shapes = [(a.shape, a.dtype) for a in arrays]
             node.register_hook(self._inputs_done)
         return watched
 
@@ -81,6 +85,14 @@ class BackwardHook:
                                    f"got {len(other)}, but expected {len(have)}")  # fmt: skip
             have = other
         if self.input_places is None:  # no gradient will come to the inputs
+            if self.hooks:
+                warnings.warn(
+                    "Full backward hook is firing when gradients are computed with respect to "
+                    "module outputs since no inputs require gradients. See "
+                    "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+                    "#torch.nn.Module.register_full_backward_hook for more details.",
+                    stacklevel=6,
+                )
             for hook in self.hooks:
                 other = hook(self.module, (None,) * self.inputs, have)
                 if other is not None and not (
@@ -93,16 +105,14 @@ class BackwardHook:
         return tuple(have[i] for i in self.output_places or ())
 
     def _inputs_done(self, grads: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
-        if self.grad_outputs is None:
-            fail(
-                RuntimeError,
-                "Module backward hook for grad_input is called before the grad_output one. This "
-                "happens because the gradient in your nn.Module flows to the Module's input "
-                "without passing through the Module's output. Make sure that the output depends "
-                "on the input and that the loss is computed based on the output.",
-                f"the module is {type(self.module).__name__}",
-            )
-        have = _spread(self.input_places, grads, self.inputs)
+        if self.grad_outputs is None:  # the gradient did not come through the outputs
+            return grads
+        # As in PyTorch, a tensor to which no gradient flows has one of zeros here.
+        whole = [
+            wrap(np.zeros(*like)) if g is None else g
+            for g, like in zip(grads, self.input_shapes, strict=True)
+        ]
+        have = _spread(self.input_places, whole, self.inputs)
         for hook in self.hooks:
             other = hook(self.module, have, self.grad_outputs)
             if other is None:
@@ -129,7 +139,7 @@ def _watch(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[int] | None, 
     return tuple(watched), places, node
 
 
-def _spread(places: list[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+def _spread(places: list[int] | None, grads: Sequence[Any], count: int) -> tuple[Any, ...]:
     """The gradients at their places among `count` values, None elsewhere."""
     have: list[Any] = [None] * count
     for i, g in zip(places or (), grads, strict=True):

@@ -124,6 +124,8 @@ class Optimizer:
                     bump(param, mark)
             finally:
                 quiet.leave(token)
+        elif type(self).update is Optimizer.update:
+            raise NotImplementedError
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
