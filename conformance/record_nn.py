@@ -98,6 +98,7 @@ module("nn.RMSNorm((3, 2), eps=0.1, elementwise_affine=False)", "torch.randn(4, 
 module("nn.GroupNorm(3, 6)")
 module("nn.GroupNorm(2, 4, affine=False)", "torch.randn(2, 4, 3)")
 module("nn.GroupNorm(2, 4, bias=False)", "torch.randn(2, 4, 2, 2)")
+module("nn.LocalResponseNorm(3, 0.5)", "torch.randn(2, 5, 3)")
 for train in (True, False):
     module("nn.BatchNorm1d(6)", train=train, calls=2)
     module("nn.BatchNorm1d(3, momentum=None)", "torch.randn(4, 3, 5)", train=train, calls=3)
@@ -1194,6 +1195,46 @@ program(
     exact([torch.rand(1, generator=g), torch.rand(1)])
     """,
 )
+
+# All of it together
+
+TRAINING = """
+torch.manual_seed(1)
+x = torch.randn(40, 5, dtype=torch.{dtype})
+target = (x[:, 0] * x[:, 1] > 0).long() + (x[:, 2] > 0.5).long()
+loader = data.DataLoader(data.TensorDataset(x, target), 8, shuffle=True)
+model = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2),
+                      nn.Linear(16, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3)).to(torch.{dtype})
+loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
+optimizer = {optimizer}
+schedule = {schedule}
+for epoch in range({epochs}):
+    losses = []
+    for batch, wanted in loader:
+        optimizer.zero_grad()
+        loss = loss_of(model(batch), wanted)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        losses.append(loss.item())
+    schedule.step()
+    show(losses)
+show(model.eval()(x[:5]))
+"""
+for optimizer in ("optim.SGD(model.parameters(), 0.3, 0.9, nesterov=True)",
+                  "optim.AdamW(model.parameters(), 0.02)", "optim.RMSprop(model.parameters())"):  # fmt: skip
+    for dtype, epochs in (("float64", 6), ("float32", 1)):
+        if dtype == "float32" and "SGD" not in optimizer:
+            continue  # the others blow up the rounding errors of gradients that are zero
+        program(
+            f"training by {optimizer} in {dtype}",
+            TRAINING.format(
+                optimizer=optimizer,
+                dtype=dtype,
+                epochs=epochs,
+                schedule="lr_scheduler.CosineAnnealingLR(optimizer, 6)",
+            ),
+        )
 
 if __name__ == "__main__":
     recorded = {}

@@ -51,13 +51,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Uniform from `a` to `b`."""
     with no_grad():
-        return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Normal with a mean and a standard deviation."""
     with no_grad():
-        return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
@@ -99,7 +99,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value."""
     with no_grad():
-        return tensor.fill_(val)  # type: ignore[attr-defined, no-any-return]
+        return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 def _set(tensor: Tensor, array: Any) -> Tensor:
     with no_grad():
-        return tensor.copy_(wrap(np.asarray(array)))  # type: ignore[attr-defined, no-any-return]
+        return tensor.copy_(wrap(np.asarray(array)))
 
 
 def eye_(tensor: Tensor) -> Tensor:

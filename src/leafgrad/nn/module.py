@@ -412,7 +412,7 @@ class Module:
             found = getattr(found, name)
             if not isinstance(found, Module):
                 raise AttributeError(f"`{name}` is not an nn.Module")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
         """Put a module in the place of the part with a dotted path."""
@@ -447,7 +447,7 @@ class Module:
             raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
         if name not in module._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
-        return module._buffers[name]  # type: ignore[no-any-return]
+        return module._buffers[name]
 
     def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
                       remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:  # fmt: skip
@@ -497,7 +497,7 @@ class Module:
     def named_parameters(self, prefix: str = "", recurse: bool = True,
                          remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:  # fmt: skip
         """The parameters with their dotted paths."""
-        return self._named_members(  # type: ignore[no-any-return]
+        return self._named_members(
             lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
         )
 
@@ -509,7 +509,7 @@ class Module:
     def named_buffers(self, prefix: str = "", recurse: bool = True,
                       remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
         """The buffers with their dotted paths."""
-        return self._named_members(  # type: ignore[no-any-return]
+        return self._named_members(
             lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
         )
 
@@ -699,7 +699,7 @@ class Module:
             prefix, keep_vars = given.get("prefix", prefix), given.get("keep_vars", keep_vars)
         if destination is None:
             destination = OrderedDict()
-            destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+            destination._metadata = OrderedDict()
         local = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local
@@ -836,7 +836,7 @@ class Module:
         try:
             with no_grad():
                 if not options.get("assign_to_params_buffers"):
-                    mine.copy_(given)  # type: ignore[attr-defined]
+                    mine.copy_(given)
                 elif not isinstance(mine, Parameter):
                     setattr(self, name, given)
                 elif isinstance(given, Parameter):
@@ -946,7 +946,7 @@ def _indented(text: str) -> str:
 def _typename(value: Any) -> str:
     """PyTorch's name of a value's type: torch.FloatTensor, int, package.module.Class."""
     if isinstance(value, Tensor):
-        return value.type()  # type: ignore[attr-defined, no-any-return]
+        return value.type()
     kind = type(value)
     outside = kind.__module__ not in ("builtins", "__builtin__", None)
     return f"{kind.__module__}.{kind.__qualname__}" if outside else kind.__qualname__

@@ -246,7 +246,8 @@ def _as_strided_vjp(g: Any, size: Any, stride: Any, storage_offset: int, origin:
     found = _strided_move(g, (size, stride, storage_offset), origin)
     if 0 in origin[1]:  # elements of the input that are one in memory share their gradient
         places = _positions(origin)
-        found = found / np.bincount(places.ravel())[places].astype(g.dtype)
+        count = np.bincount(places.ravel())[places]
+        found = found / count.astype(g._array.dtype if isinstance(g, Tensor) else g.dtype)
     return found
 
 

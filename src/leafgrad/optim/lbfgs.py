@@ -69,7 +69,7 @@ class LBFGS(Optimizer):
             np.copyto(param._array, value)
             bump(param, mark)
 
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Iterate; returns the loss at the beginning."""
         mark = here()
         token = quiet.enter()

@@ -46,7 +46,7 @@ def _set(group: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _note_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    optimizer._stepped = True  # type: ignore[attr-defined]
+    optimizer._stepped = True
 
 
 class LRScheduler:
@@ -76,7 +76,7 @@ class LRScheduler:
         self.base_lrs = [_copied(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         if not hasattr(optimizer, "_stepped"):
-            optimizer._stepped = False  # type: ignore[attr-defined]
+            optimizer._stepped = False
             optimizer.register_step_post_hook(_note_step)
         self._initial_step()
 
@@ -115,7 +115,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next epoch. `epoch`: of that one instead (deprecated)."""
-        if self._step_count == 1 and not self.optimizer._stepped:  # type: ignore[attr-defined]
+        if self._step_count == 1 and not self.optimizer._stepped:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
                 "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
@@ -453,7 +453,7 @@ class SequentialLR(LRScheduler):
         self._schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Set the rates of the next epoch."""
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
@@ -517,7 +517,7 @@ class ChainedScheduler(LRScheduler):
         self._schedulers, self.optimizer = schedulers, optimizer
         self._last_lr = schedulers[-1]._rates()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Let each set its rates of the next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()
@@ -574,7 +574,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Whether it waits after a change."""
         return self.cooldown_counter > 0
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take the measure of an epoch."""
         current = float(number(metrics))
         if epoch is not None:
@@ -698,7 +698,7 @@ class CyclicLR(_Momentum):
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
             return 1.0
-        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x  # type: ignore[no-any-return]
+        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
 
     def get_lr(self) -> list[Any]:
         """The rates of the step `last_epoch`. Sets the momentum, too."""

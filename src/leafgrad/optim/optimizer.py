@@ -59,7 +59,7 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or "
-                f"dicts, but got {params.type()}"  # type: ignore[attr-defined]
+                f"dicts, but got {params.type()}"
             )
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -345,11 +345,11 @@ def _like_param(value: Any, param: Tensor, name: str | None = None) -> Any:
     """A value of a checkpoint in the parameter's dtype; "step" stays as it is."""
     if isinstance(value, Tensor):
         keep = name == "step" or not param.is_floating_point()
-        return value if keep else value.to(param.dtype)  # type: ignore[attr-defined]
+        return value if keep else value.to(param.dtype)
     if isinstance(value, dict):
         return {k: _like_param(v, param, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return type(value)(_like_param(v, param, name) for v in value)  # type: ignore[call-arg]
+        return type(value)(_like_param(v, param, name) for v in value)
     return value
 
 

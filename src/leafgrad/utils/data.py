@@ -66,10 +66,10 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(t[index] for t in self.tensors)  # type: ignore[index]
+        return tuple(t[index] for t in self.tensors)
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)  # type: ignore[no-any-return]
+        return self.tensors[0].size(0)
 
 
 class StackDataset(Dataset[Any]):
@@ -202,7 +202,7 @@ class SequentialSampler(Sampler[int]):
 
 
 def _drawn_seed(generator: Generator | None) -> int:
-    return empty((), dtype=int64).random_(generator=generator).item()  # type: ignore[attr-defined, no-any-return]
+    return empty((), dtype=int64).random_(generator=generator).item()
 
 
 def _check_count(num_samples: Any) -> None:

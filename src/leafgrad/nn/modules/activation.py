@@ -265,7 +265,7 @@ class Sigmoid(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Elementwise."""
-        return input.sigmoid()  # type: ignore[attr-defined, no-any-return]
+        return input.sigmoid()
 
 
 class Tanh(Module):
@@ -273,7 +273,7 @@ class Tanh(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Elementwise."""
-        return input.tanh()  # type: ignore[attr-defined, no-any-return]
+        return input.tanh()
 
 
 class LogSigmoid(Module):

@@ -56,7 +56,7 @@ class _Listed(Module):
 
     def pop(self, key: int | slice) -> Any:
         """Take out the module at an index, and return it."""
-        found = self[key]  # type: ignore[index]
+        found = self[key]
         del self[key]
         return found
 
@@ -276,7 +276,7 @@ def _listed(items: Iterable[tuple[Any, Any]], legacy: bool) -> str:
         if isinstance(value, Tensor):
             sizes = "x".join(map(str, value.shape))
             kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-            held = value.type() if legacy else value.dtype  # type: ignore[attr-defined]
+            held = value.type() if legacy else value.dtype
             lines.append(f"  ({name}): {kind} containing: [{held} of size {sizes}]")
         else:
             lines.append(f"  ({name}): Object of type: {type(value).__name__}")
@@ -301,7 +301,7 @@ class ParameterList(Module):
         setattr(self, str(_position(index, len(self))), _as_parameter(value))
 
     def __len__(self) -> int:
-        return self._size  # type: ignore[no-any-return]
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))

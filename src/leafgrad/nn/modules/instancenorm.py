@@ -39,12 +39,12 @@ class _InstanceNorm(_NormBase):
                 "warning by not passing in num_features, which is not used because affine=False",
                 stacklevel=3,
             )
-        batched: Any = input if dim else input.unsqueeze(0)  # type: ignore[attr-defined]
+        batched: Any = input if dim else input.unsqueeze(0)
         out = F.instance_norm(
             batched, self.running_mean, self.running_var, self.weight, self.bias,
             self.training or not self.track_running_stats, self.momentum or 0.0, self.eps,
         )  # fmt: skip
-        return out if dim else out.squeeze(0)  # type: ignore[attr-defined, no-any-return]
+        return out if dim else out.squeeze(0)
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -33,8 +33,6 @@ class Linear(Module):
     ±1 / sqrt(in_features).
     """
 
-    __constants__ = ["in_features", "out_features"]  # noqa: RUF012 - as PyTorch has it
-
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
                  dtype: Any = None) -> None:  # fmt: skip
         super().__init__()

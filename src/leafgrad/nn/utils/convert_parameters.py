@@ -14,7 +14,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """The elements of all parameters, one after the other."""
     from ...ops.joining import cat
 
-    return cat([p.view(-1) for p in parameters])  # type: ignore[attr-defined, no-any-return]
+    return cat([p.view(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
@@ -32,5 +32,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         start += p.numel()
     start = 0
     for p in params:
-        p.data = vec[start : start + p.numel()].view_as(p).data  # type: ignore[index]
+        p.data = vec[start : start + p.numel()].view_as(p).data
         start += p.numel()
