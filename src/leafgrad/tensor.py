@@ -15,8 +15,9 @@ import numpy as np
 from .device import CPU, device
 from .dtypes import BY_NAME, dtype, from_numpy_dtype, is_differentiable
 from .graph import modes
+from .graph.cut import Cut, cut_by, note_exit
 from .graph.node import LEAF, OUTPUT, TENSOR, edge_of, function_of, leaf_extra
-from .graph.source import fail
+from .graph.source import fail, here
 
 # A version counter: how often the memory was written, the tick of the last write, the ticks of
 # recent writes and the mark of the last one. One list is shared by all views of the memory. A bare
@@ -73,6 +74,9 @@ class Tensor:
     _inference = False
     _accumulator: Any = None
     _grad_dtype: Any = None
+    _cleared: Any = None  # the mark of what set `.grad` to None
+    _cut: Any = None  # of a leaf that was made of a detached tensor: what cut that one off
+    _tangents: Any = None  # of forward mode: level -> tensor (graph/forward.py)
 
     _array: Any
     _edge: Any
@@ -204,7 +208,7 @@ class Tensor:
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is None:
-            self._grad = None
+            self._grad, self._cleared = None, here()
             return
         if not isinstance(value, Tensor):
             fail(TypeError, "assigned grad expected to be a Tensor or None but got grad of type "
@@ -232,7 +236,7 @@ class Tensor:
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self._grad, self._cleared = None, here()
 
     @property
     def retains_grad(self) -> bool:
@@ -256,6 +260,8 @@ class Tensor:
         """The same memory, outside every graph. Writes to either are seen by both."""
         made = wrap(self._array)
         made._versions = self._versions
+        if self._edge is not None:
+            made._edge = cut_by("detach", self)
         if self._inference:
             made._inference = True
         return made
@@ -263,7 +269,10 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, outside every graph and without a check of writes: prefer detach."""
-        return wrap(self._array)
+        made = wrap(self._array)
+        if self._edge is not None:
+            made._edge = cut_by("data", self)
+        return made
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -278,11 +287,15 @@ class Tensor:
         array = self._array
         if array.size != 1:
             fail(RuntimeError, f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        if self._edge is not None:
+            note_exit(self)
         found = array.item()
         return found if type(found) in _PYTHON_NUMBERS else float(found)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        if self._edge is not None:
+            note_exit(self)
         if self._array.dtype.kind == "V":
             return self._array.astype(np.float64).tolist()
         return self._array.tolist()
@@ -303,6 +316,8 @@ class Tensor:
         if self._array.dtype.kind == "V":
             fail(TypeError, f"Got unsupported ScalarType {self.dtype.legacy}",
                  "to do: tensor.float().numpy()")  # fmt: skip
+        if self._edge is not None:
+            note_exit(self)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -385,7 +400,7 @@ class Tensor:
         made: Any = _new(type(self))
         made._array, made._base = self._array.copy(order="K"), None
         made._versions = [0, 0, None, None]
-        made._edge = LEAF if self._edge is not None else None
+        made._edge = LEAF if self.requires_grad else None
         memo[id(self)] = made
         if self._grad is not None:
             made._grad = copy.deepcopy(self._grad, memo)
@@ -404,7 +419,8 @@ class Tensor:
 
 _new = object.__new__
 _PYTHON_NUMBERS = {int, float, bool, complex}
-_OWN_ATTRIBUTES = {"_grad", "_extra", "_retains", "_inference", "_accumulator", "_grad_dtype"}
+_OWN_ATTRIBUTES = {"_grad", "_extra", "_retains", "_inference", "_accumulator", "_grad_dtype",
+                   "_cleared", "_cut"}  # fmt: skip
 
 # Classes whose instances the operators' fast paths take as tensors without another question.
 TENSORS: set[type] = {Tensor}
@@ -457,6 +473,8 @@ def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
             fail(RuntimeError, "Setting requires_grad=True on inference tensor outside "
                                "InferenceMode is not allowed.")  # fmt: skip
         if edge is None:
+            if tensor._edge.__class__ is Cut:
+                tensor._cut = tensor._edge
             tensor._edge = LEAF
     else:
         tensor._edge = None

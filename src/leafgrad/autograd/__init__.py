@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from ..graph.anomaly import detect_anomaly, set_detect_anomaly
@@ -22,6 +23,12 @@ __all__ = ["Function", "GradcheckError", "Variable", "backward", "detect_anomaly
            "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph",
            "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
            "set_grad_enabled", "variable"]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("forward_ad", "functional", "profiler"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'torch.autograd' has no attribute '{name}'")
 
 
 class _VariableMeta(type):

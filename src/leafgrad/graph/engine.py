@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
+from ..duck import Opaque
 from ..tensor import Tensor, as_array, tensor_extra, wrap
 from . import anomaly, quiet
 from .hooks import add_hook
@@ -72,17 +73,17 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 class Walk:
     """One call of `backward` or `grad`: its options, and what it found so far.
 
-    keep: the graph's saved tensors; create_graph: record the walk itself; accumulating: leaves get
+    keep: the graph's saved tensors; recorded: rules run on tensors; accumulating: leaves get
     their `.grad`; runs, alive: the nodes to run, and all edges' ends that matter (None: all);
     found: requested edges and their gradients; counts: per leaf the gradients yet to come, kept
     only when some leaf has a hook; late: callbacks to run at the end
     """
 
-    __slots__ = ("accumulating", "alive", "anomaly", "counts", "create_graph", "current", "found",
-                 "keep", "late", "number", "runs")  # fmt: skip
+    __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "found", "keep", "late",
+                 "number", "recorded", "runs")  # fmt: skip
 
-    def __init__(self, keep: bool, create_graph: bool, accumulating: bool) -> None:
-        self.keep, self.create_graph, self.accumulating = keep, create_graph, accumulating
+    def __init__(self, keep: bool, recorded: bool, accumulating: bool) -> None:
+        self.keep, self.recorded, self.accumulating = keep, recorded, accumulating
         self.runs: set[Any] | None = None
         self.alive: set[Any] | None = None
         self.found: dict[Any, Any] = {}
@@ -113,7 +114,7 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
     heap: list[int] = []
     nodes: dict[int, Any] = {}
     leaves: dict[Any, Any] = {}
-    recorded = task.create_graph
+    recorded = task.recorded
     keep = task.keep
     simple = task.runs is None and not recorded and task.anomaly is None
     freed: Freed | None = None
@@ -138,7 +139,7 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
                     waiting[edge.number] = edge
             else:
                 leaves[edge] = None
-        elif edge in owned:
+        elif edge in owned and g.__class__ is np.ndarray:
             np.add(have, g, out=have)
         else:
             pending[edge] = total = have + g
@@ -155,7 +156,10 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
             node = nodes.pop(-heappop(heap))
             g = pending.pop(node)
         if simple and node.extra is None and g.__class__ is not dict:
-            grads = node.backward(node, g)
+            try:
+                grads = node.backward(node, g)
+            except Opaque:
+                grads = node.differentiate(g, [e is not None for e in node.next], False)
         else:
             grads = visit(node, g, pending, task)
             if grads is None:
@@ -199,7 +203,7 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     arrived = [pending.pop(g[n], None) if n in g else None for n in range(node.outputs)] \
         if several else [g]  # fmt: skip
     extra = node.extra
-    recorded = task.create_graph
+    recorded = task.recorded
     if extra is not None:
         arrived = run_prehooks(node, extra, arrived, recorded)
     edges = [g.get(n) for n in range(node.outputs)] if several else [node]
@@ -408,7 +412,7 @@ def settle(node: Any, pending: Any, leaves: Any, task: Walk) -> None:
 def finish(leaf: Any, g: Any, task: Walk) -> None:
     """Bring a complete gradient to a leaf: hooks, then `.grad` or the list of requested ones."""
     extra = leaf._extra
-    recorded = task.create_graph
+    recorded = task.recorded
     if extra is not None:
         g = run_prehooks(leaf, extra, [g], recorded)[0]
     if leaf in task.found:
@@ -576,14 +580,18 @@ def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
 def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: bool,
         targets: list[Any] | None, accumulating: bool) -> Walk:  # fmt: skip
     """A whole walk. What it found is in the result; leaves get their `.grad` if `accumulating`."""
-    task = Walk(keep, create_graph, accumulating)
-    roots = first_grads(outputs, grads, create_graph)
+    mode = current()
+    # Under some transforms the rules run on tensors although nothing is recorded.
+    recorded = create_graph or (
+        mode.transforms is not None and any(t.sees_backward for t in mode.transforms)
+    )
+    task = Walk(keep, recorded, accumulating)
+    roots = first_grads(outputs, grads, recorded)
     if targets is not None or Watched.leaves:
         plan(task, [e for e, _ in roots], targets)
         if targets is not None:
             task.found = dict.fromkeys(targets)
             roots = [(e, g) for e, g in roots if end_of(e) in (task.alive or ())]
-    mode = current()
     token = _walk.set(task)
     if mode.grad is not create_graph:
         switch(mode.recording(create_graph))
@@ -656,7 +664,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     for place, edge in zip(places, edges, strict=True):
         g = task.found[edge]
         if isinstance(place, Tensor) and edge is not place and g is not None:
-            accumulate_into(place, shown(g, create_graph))
+            accumulate_into(place, shown(g, task.recorded))
 
 
 def accumulate_into(tensor: Tensor, g: Tensor) -> None:
@@ -743,12 +751,11 @@ def results(task: Walk, edges: list[Any]) -> list[Any]:
     taken: set[int] = set()
     for edge in edges:
         g = task.found[edge]
-        if g is not None and not task.create_graph:
-            g = as_array(g)
+        if g.__class__ is np.ndarray and not task.recorded:
             if id(g) in taken or g.base is not None or sys.getrefcount(g) > 3:
                 g = np.array(g)
             taken.add(id(g))
-        out.append(shown(g, task.create_graph))
+        out.append(shown(g, task.recorded))
     return out
 
 

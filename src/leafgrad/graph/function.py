@@ -15,6 +15,7 @@ import numpy as np
 
 from ..dtypes import is_differentiable
 from ..tensor import COUNT, TICK, Tensor, wrap
+from .cut import Cut
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_writable, rebase, view_of
 from .modes import current, no_grad
 from .node import LEAF, Freed, Node, Output, clock, edge_of, fail_freed
@@ -320,7 +321,7 @@ def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, before: Any) ->
             t._edge = ViewEdge(edge, t._versions[COUNT], MULTIPLE if several else CUSTOM, None)
         else:
             t = out
-            if t._base is None and t._edge in (None, LEAF):
+            if t._base is None and (t._edge in (None, LEAF) or t._edge.__class__ is Cut):
                 t._edge = edge
             else:
                 t = wrap(out._array)

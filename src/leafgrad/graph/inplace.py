@@ -267,12 +267,13 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     )
     check_writable(self, recording)
     before = self
-    if recording:
+    if recording or mode.transforms is not None:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.
         wanted = {n for rule in made.rules.values() for n in rule.names}
-        copies = made.tensors[0] in wanted
+        copies = made.tensors[0] in wanted or mode.transforms is not None
         before = wrap(self._array.copy(order="K") if copies else self._array)
-        before._edge = _Fixed(edge_of(self))
+        before._edge = _Fixed(edge_of(self)) if recording else None
+        before._tangents = self._tangents and dict(self._tangents)
 
     def into(result: Any, node: Any) -> Any:
         several = result.__class__ is tuple

@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .cut import turn, turn_back, turned_off
+
 __all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled",
            "no_grad", "set_grad_enabled"]  # fmt: skip
 
@@ -23,21 +25,23 @@ class Mode:
 
     grad: record a graph; inference: results are inference tensors; anomaly: None, or whether
     backward looks for NaN; hooks: (pack, unpack) for saved tensors, or None; hooks_off: the
-    message with which setting such hooks fails, or None
+    message with which setting such hooks fails, or None; transforms: the function transforms that
+    operators run under (`Transform`), the innermost last, or None
     """
 
-    __slots__ = ("anomaly", "grad", "hooks", "hooks_off", "inference")
+    __slots__ = ("anomaly", "grad", "hooks", "hooks_off", "inference", "transforms")
 
     def __init__(self, grad: bool = True, inference: bool = False, anomaly: bool | None = None,
-                 hooks: Any = None, hooks_off: str | None = None) -> None:  # fmt: skip
+                 hooks: Any = None, hooks_off: str | None = None,
+                 transforms: tuple[Transform, ...] | None = None) -> None:  # fmt: skip
         self.grad, self.inference, self.anomaly = grad, inference, anomaly
-        self.hooks, self.hooks_off = hooks, hooks_off
+        self.hooks, self.hooks_off, self.transforms = hooks, hooks_off, transforms
 
     def but(self, **changes: Any) -> Mode:
         """This mode with some fields changed."""
         values = {name: changes.get(name, getattr(self, name)) for name in Mode.__slots__}
         if not values["inference"] and all(
-            values[name] is None for name in ("anomaly", "hooks", "hooks_off")
+            values[name] is None for name in ("anomaly", "hooks", "hooks_off", "transforms")
         ):
             return ON if values["grad"] else OFF
         return Mode(**values)
@@ -47,6 +51,32 @@ class Mode:
         if self is ON or self is OFF:
             return ON if grad else OFF
         return self if self.grad is grad else self.but(grad=grad)
+
+
+class Transform:
+    """Another meaning of the operators, inside a block: batched, with tangents, captured.
+
+    The innermost transform gets an operator's call first; while it works, those outside it are the
+    mode, so calling `operator.apply` again hands the call down to them.
+    """
+
+    # Whether a backward pass inside runs its rules on tensors, so that this transform sees them.
+    sees_backward = False
+
+    def call(self, made: Any, tensors: tuple[Any, ...], params: tuple[Any, ...],
+             into: Any) -> Any:  # fmt: skip
+        """An operator's call, as `operator.apply` gets it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Any:
+        mode = current()
+        switch(mode.but(transforms=(*(mode.transforms or ()), self)))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        mode = current()
+        rest = tuple(t for t in mode.transforms or () if t is not self)
+        switch(mode.but(transforms=rest or None))
 
 
 ON, OFF = Mode(True), Mode(False)
@@ -69,7 +99,7 @@ class ModeContext:
     """A change of mode for a `with` block or a decorated function; subclasses say which."""
 
     def __init__(self) -> None:
-        self._previous: list[Mode] = []
+        self._previous: list[Any] = []
 
     def changes(self) -> dict[str, Any]:
         """The fields of Mode that this context sets."""
@@ -157,11 +187,15 @@ class _Switch(ModeContext):
 
     def __enter__(self) -> None:
         before = current()
-        self._previous.append(before)
+        self._previous.append((before, turned_off()))
+        if before.grad is not self.grad:
+            turn(None if self.grad else "no_grad")
         switch(before.recording(self.grad))
 
     def __exit__(self, *exc: object) -> None:
-        switch(current().recording(self._previous.pop().grad))
+        before, off = self._previous.pop()
+        turn_back(off)
+        switch(current().recording(before.grad))
 
 
 class no_grad(_Switch):
@@ -182,7 +216,9 @@ class set_grad_enabled(ModeContext):
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self.mode = mode
-        self._before = current()
+        self._before, self._off = current(), turned_off()
+        if self._before.grad is not mode:
+            turn(None if mode else "no_grad")
         switch(self._before.but(grad=mode))
 
     def changes(self) -> dict[str, Any]:
@@ -194,7 +230,12 @@ class set_grad_enabled(ModeContext):
     def __enter__(self) -> None:
         self._previous.append(self._before)
 
+    def __exit__(self, *exc: object) -> None:
+        turn_back(self._off)
+        super().__exit__(*exc)
+
     def __call__(self, function: Any) -> Any:
+        turn_back(self._off)
         switch(self._before)
         return super().__call__(function)
 
@@ -221,3 +262,13 @@ class inference_mode(ModeContext):
 
     def clone(self) -> inference_mode:
         return self.__class__(self.mode)
+
+    def __enter__(self) -> None:
+        self._off = turned_off()
+        if self.mode:
+            turn("inference")
+        super().__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        turn_back(self._off)
+        super().__exit__(*exc)

@@ -44,11 +44,13 @@ from ..dtypes import (
     of_scalar,
     promote_types,
 )
+from ..duck import Opaque, computed
 from ..parallel import SPLIT, spread
 from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
 from . import anomaly
+from .cut import lost
 from .inplace import store, view_of
-from .modes import OFF, ON, current
+from .modes import OFF, ON, current, switch
 from .node import Freed, Node, Output, clock, fail_freed, shape_dtype
 from .quiet import enter, leave
 from .saved import SavedTensor, bump, check_inference, fail_modified
@@ -89,8 +91,9 @@ class Rule:
 
     def __init__(self, function: Callable[..., Any], known: set[str], op: str) -> None:
         names = argument_names(function)[0]
-        if not names or names[0] != "g":
-            raise TypeError(f"{op}: a rule's first argument is g, the gradient of the output")
+        if not names or names[0] not in "gt":
+            raise TypeError(f"{op}: a rule's first argument is g, the gradient of the output (t, "
+                            "the tangent of the argument, in a forward rule)")  # fmt: skip
         unknown = [n for n in names[1:] if n not in known]
         if unknown:
             raise TypeError(f"{op}: a rule names {unknown}, which the operator has not")
@@ -103,18 +106,22 @@ class Op:
     tensors, params: names of the tensor arguments and of the parameters; variadic: the one tensor
     argument is a sequence; promote: None (dtypes as they are), "same" (to the common dtype) or
     "float" (the same, integers to the default float); view: the result shares the first argument's
-    memory; differentiable: which outputs carry gradients, where there are several
+    memory; differentiable: which outputs carry gradients, where there are several; linear: in all
+    tensor arguments together; elementwise: each element of the result depends on those at its place
     """
 
     def __init__(self, forward: Callable[..., Any], name: str, node: str, promote: str | None,
-                 view: bool, differentiable: tuple[int, ...] | None) -> None:  # fmt: skip
+                 view: bool, differentiable: tuple[int, ...] | None, linear: bool,
+                 elementwise: bool) -> None:  # fmt: skip
         self.forward, self.name, self.promote, self.view = forward, name, promote, view
         self.differentiable = differentiable
         names, leading, self.variadic = argument_names(forward)
         self.tensors, self.params = names[:leading], names[leading:]
         self.rules: dict[str, Rule] = {}
         self.check: Callable[..., None] | None = None  # raises for dtypes that PyTorch refuses
-        self.jvp: Callable[..., Any] | None = None
+        self.jvp: dict[str, Rule] = {}  # forward rules, of the few operators that need any
+        self.linear = linear
+        self.elementwise = promote is not None and elementwise and not (self.variadic or view)
         self.node: type[Node] = type(
             node, (Node,), {"__slots__": (), "op": self, "differentiate": _differentiate,
                             "backward": staticmethod(_backward), "__module__": "torch.autograd"}
@@ -162,9 +169,12 @@ FREEABLE = {tuple, dict, SavedTensor}
 
 def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
        node: str | None = None, promote: str | None = None, view: bool = False,
-       differentiable: tuple[int, ...] | None = None,
-       check: Callable[..., None] | None = None) -> Any:  # fmt: skip
+       differentiable: tuple[int, ...] | None = None, linear: bool = False,
+       elementwise: bool = True, check: Callable[..., None] | None = None) -> Any:  # fmt: skip
     """Make an operator of a NumPy function. `node` is PyTorch's name of its graph node.
+
+    elementwise: whether an operator that promotes is one (as nearly all are); linear: whether it
+    is linear in its tensors taken together, so that it maps their tangents as it maps them
 
     check: called with the operands as given (arrays and numbers) before they are promoted, except
     on the fast ways: it raises for dtypes that the operator does not take
@@ -173,7 +183,8 @@ def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
     def make(forward: Callable[..., Any]) -> Any:
         called = name or forward.__name__.rstrip("_")
         camel = "".join(part.capitalize() for part in called.split("_"))
-        made = Op(forward, called, node or f"{camel}Backward0", promote, view, differentiable)
+        made = Op(forward, called, node or f"{camel}Backward0", promote, view, differentiable,
+                  linear, elementwise)  # fmt: skip
         made.check = check
         call = _call_for(made, dunder=False)
         call.__name__ = call.__qualname__ = called
@@ -198,7 +209,14 @@ def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
                 call.prepare()
             return call
 
-        call.vjp = vjp
+        def jvp(**rules: Callable[..., Any]) -> Any:
+            known = {"out", *made.tensors, *made.params}
+            made.jvp = {name: Rule(rule, known, called) for name, rule in rules.items()}
+            if not set(rules) <= set(made.tensors):
+                raise TypeError(f"{called}: a forward rule for an argument that it has not")
+            return call
+
+        call.vjp, call.jvp = vjp, jvp
         OPS[called if called not in OPS else forward.__name__] = made
         return call
 
@@ -274,6 +292,8 @@ def _unary(made: Op) -> Any:
                     leave(token)
             else:
                 r = forward(x)
+        except Opaque:
+            return general(a)
         except Exception as error:
             raise explained(made, (a,), error) from None
         if r.__class__ is not _ndarray:
@@ -287,7 +307,7 @@ def _unary(made: Op) -> Any:
             if not edge.plain:
                 edge = edge.resolve(a)
                 if edge is None:
-                    t._edge = None
+                    t._edge = lost((a,), mode)
                     return t
             t._edge = node = cls()
             node.next = (edge,)
@@ -309,7 +329,7 @@ def _unary(made: Op) -> Any:
             node.code = code
             node.offset = frame.f_lasti
         else:
-            t._edge = None
+            t._edge = None if edge is None else lost((a,), mode)
         return t
 
     def prepare() -> None:
@@ -415,6 +435,8 @@ def _binary(made: Op, dunder: bool) -> Any:
                     leave(token)
             else:
                 r = forward(x, y)
+        except Opaque:
+            return general(a, b)
         except Exception as error:
             raise explained(made, (a, b), error) from None
         if r.__class__ is not _ndarray:
@@ -424,8 +446,11 @@ def _binary(made: Op, dunder: bool) -> Any:
         t._base = None
         t._versions = versions = [0, 0, None, None]
         ea = a._edge
-        if (ea is None and eb is None) or mode is OFF or not differentiable:
+        if ea is None and eb is None:
             t._edge = None
+            return t
+        if mode is OFF or not differentiable:
+            t._edge = lost((a, b), mode)
             return t
         if ea is not None and not ea.plain:
             ea = ea.resolve(a)
@@ -433,7 +458,7 @@ def _binary(made: Op, dunder: bool) -> Any:
             eb = eb.resolve(b)
         need = (ea is not None) + 2 * (eb is not None)
         if not need:
-            t._edge = None
+            t._edge = lost((a, b), mode)
             return t
         t._edge = node = cls()
         node.next = (ea, eb)
@@ -630,16 +655,22 @@ def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
 def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any) -> Any:
     """Compute an operator and record it. With `into`, write the result there (`graph/inplace`)."""
     mode = current()
+    if mode.transforms is not None:
+        return transformed(mode, made, tensors, params, into)
     recording = mode.grad and made.rules
     arrays: list[Any] = []
     edges: list[Any] = []
     need = 0
+    marked = False
     for t, ruled in zip(tensors, made.ruled):  # noqa: B905 - a variadic operator's `ruled` is endless
         if t.__class__ in TENSORS or isinstance(t, Tensor):
             arrays.append(t._array)
-            edge = t._edge if ruled and recording else None
+            edge = t._edge
             if edge is not None:
-                if not edge.plain:
+                marked = True
+                if not ruled or not recording:
+                    edge = None
+                elif not edge.plain:
                     edge = edge.resolve(t)
                 if edge is not None:
                     need |= 1 << len(edges)
@@ -657,6 +688,10 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
             r = made.forward(*arrays, **dict(zip(made.params, params, strict=True)))
         else:
             r = made.forward(*arrays, *params)
+    except Opaque:
+        named = dict(zip(made.params, params, strict=True))
+        r = computed(made.forward, *arrays, **named) if made.variadic \
+            else computed(made.forward, *arrays, *params)  # fmt: skip
     except Exception as error:
         raise explained(made, tensors, error) from None
     several = r.__class__ is tuple
@@ -696,12 +731,24 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
             outs._edge = node
         elif several:
             _label_outputs(made, node, outs)
+        elif marked:
+            outs._edge = lost(tensors, mode, "dtype" if need else "rule")
         if mode.inference and not made.view:
             for t in outs if several else (outs,):
                 t._inference = True
     if node is not None:
         _save(made, node, 1 if made.variadic else need, tensors, params, outs, mode)
     return outs
+
+
+def transformed(mode: Any, made: Op, tensors: Any, params: Any, into: Any) -> Any:
+    """The call of an operator under function transforms: the innermost has it first."""
+    *outer, innermost = mode.transforms
+    switch(mode.but(transforms=tuple(outer) or None))
+    try:
+        return innermost.call(made, tensors, params, into)
+    finally:
+        switch(mode)
 
 
 def _label_outputs(made: Op, node: Any, outs: tuple[Any, ...]) -> None:
@@ -793,13 +840,15 @@ def _input(node: Any, name: str, tensor: Any, recorded: bool) -> Any:
 
 
 def _out(node: Any, kept: Any, number: int, recorded: bool) -> Any:
-    array, versions, tick = kept
+    array, versions, tick = kept[:3]
     if versions[TICK] > tick:
         fail_modified(node, "out", kept)
     if not recorded:
         return array
     t = wrap(array)
     t._versions = versions
+    if len(kept) > 3:
+        t._tangents = kept[3]
     several = isinstance(node.out_dtype, tuple)
     if is_differentiable(array.dtype):
         t._edge = Output(node, number) if several else node
@@ -807,22 +856,25 @@ def _out(node: Any, kept: Any, number: int, recorded: bool) -> Any:
 
 
 def _differentiate(node: Any, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
-    made = node.op
-    values = _values(node, recorded)
+    return ruled(node.op, g, _values(node, recorded), needs)
+
+
+def ruled(made: Op, g: Any, values: dict[str, Any], needs: Any) -> tuple[Any, ...]:
+    """The rules of an operator, for the arguments that `needs` names."""
     joint = made.rules.get(JOINT)
     if joint is not None:
-        return tuple(joint.function(g, *[values[n] for n in joint.names]))
+        return tuple(computed(joint.function, g, *[values[n] for n in joint.names]))
     if made.variadic:
         rule = made.rules[made.tensors[0]]
-        return tuple(rule.function(g, *[values[n] for n in rule.names]))
+        return tuple(computed(rule.function, g, *[values[n] for n in rule.names]))
     rules = made.rules
     if len(made.tensors) == 1:
         rule = rules[made.tensors[0]]
-        return (rule.function(g, *[values[n] for n in rule.names]),)
+        return (computed(rule.function, g, *[values[n] for n in rule.names]),)
     found = []
     for name, needed in zip(made.tensors, needs):  # noqa: B905
         rule = rules.get(name) if needed else None
-        found.append(rule and rule.function(g, *[values[n] for n in rule.names]))
+        found.append(rule and computed(rule.function, g, *[values[n] for n in rule.names]))
     return tuple(found)
 
 

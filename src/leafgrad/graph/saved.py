@@ -44,7 +44,7 @@ def fail_modified(node: Any, name: str, kept: Any) -> NoReturn:
         array, versions, tick = kept._array, kept._versions, node.seq
         maker, number = kept.grad_fn, kept.output_nr
     else:
-        (array, versions, tick), maker, number = kept, node, 0
+        (array, versions, tick), maker, number = kept[:3], node, 0
     origin = ""
     if maker is not None:
         origin = f", which is output {number} of {re.sub(r'Backward[0-9]*$', '', maker.name())},"

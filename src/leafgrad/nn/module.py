@@ -13,6 +13,7 @@ from ..device import require_cpu
 from ..dtypes import dtype as DType
 from ..graph.hooks import RemovableHandle
 from ..graph.modes import no_grad
+from ..graph.source import here
 from ..tensor import Tensor
 from .backward_hook import BackwardHook
 from .parameter import Buffer, Parameter
@@ -548,9 +549,11 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or with False set them to zero."""
+        mark = here()
         for param in self.parameters():
             if set_to_none:
-                param._grad = None
+                if param._grad is not None:
+                    param._grad, param._cleared = None, mark
             elif param._grad is not None:
                 param._grad = param._grad.detach().zero_()
 

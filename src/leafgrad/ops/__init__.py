@@ -34,12 +34,14 @@ from . import (
     scans,
     scattering,
     shape,
+    spectral,
     storage,
 )
 
 FAMILIES = (
     arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
+    spectral,
 )  # fmt: skip
 
 

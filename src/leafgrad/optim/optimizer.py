@@ -130,10 +130,12 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with False set them to zero."""
+        mark = here()
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
-                    param._grad = None
+                    if param._grad is not None:
+                        param._grad, param._cleared = None, mark
                 elif param._grad is not None:
                     if not param._grad.is_leaf:
                         param._grad = param._grad.detach()

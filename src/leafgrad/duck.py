@@ -1,0 +1,192 @@
+"""Ducks: arrays that are not NumPy's, on which the operators run all the same.
+
+A tensor usually holds a `numpy.ndarray`. Under `func.vmap` it holds a batch that shows the shape of
+one example; under `compile` a value that notes down what is done with it. Such an array says what
+a NumPy function does to it in one method, `call`; NumPy's protocols (NEP 13, NEP 18) bring every
+function, ufunc, operator and the usual methods there.
+
+What needs the numbers themselves (`np.asarray`, LAPACK, an index that is an array, a branch) raises
+`Opaque`. Operators catch it and hand the whole computation to the duck (`computed`), to be done
+on the arrays below. So every operator works on every duck; what is written with NumPy functions
+alone works well.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class Opaque(TypeError, AttributeError):
+    """A duck was asked for something that only a real array can give."""
+
+
+class Duck(np.lib.mixins.NDArrayOperatorsMixin):
+    """The base of the other kinds of array. Subclasses have `shape`, `dtype`, `call`, `opaque`.
+
+    Of two ducks in one call, the one of the higher `rank` gets it: a duck made of others ranks
+    above them.
+    """
+
+    __slots__ = ()
+    rank: Any = 0
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...],
+             kwargs: dict[str, Any]) -> Any:  # fmt: skip
+        """A NumPy function among whose arguments is this duck; `Opaque` if it knows no way."""
+        raise NotImplementedError
+
+    def opaque(self, function: Callable[..., Any], args: tuple[Any, ...],
+               kwargs: dict[str, Any]) -> Any:  # fmt: skip
+        """Any pure function of arrays, called on the arrays below: an operator's forward or rule."""
+        raise NotImplementedError
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        return leader(inputs, kwargs).call(function, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return leader(args, kwargs).call(function, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise Opaque("a duck is not a NumPy array")
+
+    # The rest of an array's face
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        return np.swapaxes(self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        return np.real(self)  # type: ignore[call-overload]
+
+    @property
+    def imag(self) -> Any:
+        return np.imag(self)  # type: ignore[call-overload]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return leader((self, index), {}).call(operator.getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.call(operator.setitem, (self, index, value), {})
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        if not axes:
+            return np.transpose(self)
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes)
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.item())
+
+    def __getattr__(self, name: str) -> Any:
+        raise Opaque(f"a duck has no {name}")
+
+    def item(self, *place: Any) -> Any:
+        raise Opaque("a duck has no one value")
+
+    def tolist(self) -> Any:
+        raise Opaque("a duck has no one value")
+
+    __hash__ = object.__hash__
+
+
+def _method(name: str) -> Any:
+    function = getattr(np.ndarray, name)
+
+    def method(self: Duck, *args: Any, **kwargs: Any) -> Any:
+        return leader((self, *args), kwargs).call(function, (self, *args), kwargs)
+
+    method.__name__ = name
+    return method
+
+
+# As functions of the array they are NumPy's own descriptors: `np.ndarray.astype(x, kind)`.
+for _name in ("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "conj", "conjugate",
+              "copy", "cumprod", "cumsum", "diagonal", "dot", "fill", "flatten", "max", "mean",
+              "min", "nonzero", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum",
+              "swapaxes", "take", "trace", "var", "view"):  # fmt: skip
+    setattr(Duck, _name, _method(_name))
+
+
+def ducks(value: Any) -> Any:
+    """The ducks among arguments, also in sequences and dictionaries."""
+    if isinstance(value, Duck):
+        yield value
+    elif value.__class__ in (tuple, list):
+        for each in value:
+            yield from ducks(each)
+    elif value.__class__ is dict:
+        yield from ducks(list(value.values()))
+
+
+def leader(args: Any, kwargs: Any) -> Any:
+    """The duck that a call with these arguments is brought to; None if there is none."""
+    return max(ducks([*args, *kwargs.values()]), key=lambda duck: duck.rank, default=None)
+
+
+def computed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A forward or a rule on arrays that may be ducks: as it is written, else as a whole."""
+    try:
+        return function(*args, **kwargs)
+    except Opaque:
+        first = leader(args, kwargs)
+        if first is None:
+            raise
+        return first.opaque(function, args, kwargs)
+
+
+__all__ = ["Duck", "Opaque", "computed", "ducks", "leader"]
