@@ -74,6 +74,7 @@ class Tensor:
     _inference = False
     _accumulator: Any = None
     _grad_dtype: Any = None
+    _nonfinite: Any = None  # which NaN or infinity its own go back to (graph/anomaly.py)
     _cleared: Any = None  # the mark of what set `.grad` to None
     _cut: Any = None  # of a leaf that was made of a detached tensor: what cut that one off
     _tangents: Any = None  # of forward mode: level -> tensor (graph/forward.py)
@@ -420,7 +421,7 @@ class Tensor:
 _new = object.__new__
 _PYTHON_NUMBERS = {int, float, bool, complex}
 _OWN_ATTRIBUTES = {"_grad", "_extra", "_retains", "_inference", "_accumulator", "_grad_dtype",
-                   "_cleared", "_cut"}  # fmt: skip
+                   "_cleared", "_cut", "_nonfinite"}  # fmt: skip
 
 # Classes whose instances the operators' fast paths take as tensors without another question.
 TENSORS: set[type] = {Tensor}

@@ -229,7 +229,7 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
         grads = (*grads, *[None] * (len(node.next) - len(grads)))
     grads = tuple(d if n else None for d, n in zip(grads, needs, strict=True))
     if task.anomaly:
-        anomaly.look(node, grads)
+        anomaly.look(task, node, arrived, grads)
     if extra is not None and extra.hooks:
         grads = run_hooks(node, extra, fixed(node, grads), arrived, recorded)
     return grads

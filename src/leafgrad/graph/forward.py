@@ -126,10 +126,10 @@ def remember(outs: Any) -> None:
 def pushed(made: Any, tensors: Any, tangents: Any, params: Any, outs: Any,
            in_place: bool) -> Any:  # fmt: skip
     """The tangents of the results: one, or a tuple with None for outputs that have none."""
-    if made.view and not in_place:
-        return apply(made, (tangents[0], *tensors[1:]), params, None)
     if made.jvp:
         return by_rules(made, made.jvp, tensors, tangents, params, outs)
+    if made.view and not in_place:
+        return apply(made, (tangents[0], *tensors[1:]), params, None)
     if made.linear:
         own = [
             np.zeros_like(x) if t is None and _carries(x) else x if t is None else t
@@ -226,7 +226,9 @@ def transposed(made: Any, tensors: Any, tangents: Any, params: Any, outs: Any) -
     edges = [edge_of(seeds[i]) for i in carrying]
     if pairs:
         # Rules are plain transposes: conjugates only at the ends of a walk, here undone.
-        task = run([v for v, _ in pairs], [_conj(t) for _, t in pairs], True, mode.grad, edges, False)
+        task = run(
+            [v for v, _ in pairs], [_conj(t) for _, t in pairs], True, mode.grad, edges, False
+        )
         for i, edge in zip(carrying, edges, strict=True):
             g = task.found[edge]
             if g is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..dtypes import is_differentiable
 from ..tensor import COUNT, TICK, Tensor, wrap
+from . import anomaly
 from .cut import Cut
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_writable, rebase, view_of
 from .modes import current, no_grad
@@ -271,6 +272,8 @@ class Function(metaclass=_FunctionMeta):
                 result = cls.forward(node, *args)
         outs = result if isinstance(result, tuple) else (result,)
         node.next = edges if recording else ()
+        if recording and current().anomaly is not None:
+            anomaly.remember(node)
         node.fix = places
         node.seq = clock()
         done = _outputs(node, inputs, outs, recording, before)

@@ -37,38 +37,43 @@ NORMAL, NO_GRAD, INFERENCE, MULTIPLE, CUSTOM = (
 class ViewEdge:
     """The edge of a view: the node that took it, as long as the memory was not written since.
 
-    node: that node's edge, None without history, or the view itself where it is a leaf (a view
-    taken in `no_grad` of a tensor that requires grad); count: the version it belongs to;
-    origin: how the view came about
+    node: the edge of that node, or None; leaf: whether the view itself was made to require grad;
+    count: the version that `node` belongs to; origin: how the view came about; mark: where, if no
+    node tells
     """
 
-    __slots__ = ("count", "mark", "node", "origin")
+    __slots__ = ("count", "leaf", "mark", "node", "origin")
     plain = False
 
-    def __init__(self, node: Any, count: int, origin: str, mark: Any) -> None:
-        self.node, self.count, self.origin, self.mark = node, count, origin, mark
+    def __init__(self, node: Any, count: int, origin: str, mark: Any, leaf: bool = False) -> None:
+        self.node, self.count, self.origin, self.mark, self.leaf = node, count, origin, mark, leaf
 
     def resolve(self, tensor: Any) -> Any:
         if tensor._versions[COUNT] != self.count:
             self.renew(tensor)
-        return tensor if self.node is LEAF else self.node
+        return self.peek(tensor)
 
     def peek(self, tensor: Any) -> Any:
-        """The edge if it can be told, without the error for a view whose history cannot."""
-        if self.origin is NORMAL:
-            return self.resolve(tensor)
-        return tensor if self.node is LEAF else self.node
+        """The edge as it is known, without the error for a view whose history cannot be told."""
+        if self.node is not None:
+            return self.node
+        if self.leaf:
+            return tensor
+        # Taken in `no_grad` of a tensor that requires grad, the view does so too; but nothing
+        # tells how its gradient would get there.
+        base = tensor._base
+        edge = base._edge
+        return NOWHERE if edge is not None and (edge.plain or edge.peek(base)) is not None else None
 
     def renew(self, tensor: Any) -> None:
+        """Make the history of a view whose memory was written: that of the base, seen through the
+        view's strides."""
         below = edge_of(tensor._base)
         if below is None and self.node is None:
             return
         if self.origin != NORMAL:
             fail_view(self, indirect=True)
         self.count = tensor._versions[COUNT]
-        if below is None:
-            self.node = None
-            return
         from .operator import Numbers
         from .strided import complexes, in_pairs, pairs, strided_part
 
@@ -92,6 +97,8 @@ class ViewEdge:
                 node.saved = Numbers(input_shape=whole.shape, **dict(named))
             node.code, node.offset = here()
             below = node
+        if tensor._retains:
+            move_retained(tensor, self.node, below)
         self.node = below
 
 

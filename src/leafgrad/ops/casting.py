@@ -18,7 +18,7 @@ __all__ = ["can_cast", "result_type"]
 METHODS = ("cpu", "cuda", "is_pinned", "pin_memory", "to", "type_as")
 
 
-@op(node="ToCopyBackward0")
+@op(node="ToCopyBackward0", linear=True)
 @quietly
 def to_copy(input, /, kind):
     """The elements in another dtype; of complex ones for a real dtype, the real parts."""

@@ -43,7 +43,7 @@ def _alike(tensors: Any) -> Any:
     return [x.astype(kind) for x in tensors]
 
 
-@op(name="cat")
+@op(name="cat", linear=True)
 def _cat(*tensors, dim):
     """Tensors one after the other along a dimension: f[n, ...], f[m, ...] -> f[n + m, ...]."""
     return np.concatenate(_alike(tensors), axis=dim)
@@ -133,7 +133,7 @@ def _passed_over(tensors: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
     return tuple(done)
 
 
-@op(name="stack")
+@op(name="stack", linear=True)
 def _stack(*tensors, dim):
     """Tensors of one shape side by side along a new dimension: k times f[n] -> f[k, n]."""
     return np.stack(_alike(tensors), axis=dim)

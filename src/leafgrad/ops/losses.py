@@ -67,7 +67,7 @@ def _each(g: Any, values: Any, reduction: str) -> Any:
 # Regression
 
 
-@op(name="mse_loss", promote="same", check=floating("mse_cpu"))
+@op(name="mse_loss", promote="same", elementwise=False, check=floating("mse_cpu"))
 @kernel
 def _mse_loss(input, target, /, reduction):
     """The squared differences between input and target, reduced."""
@@ -126,7 +126,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
     return _of_differences(_absolute, (), input, target, reduction, weight)
 
 
-@op(name="smooth_l1_loss", node="SmoothL1LossBackward0", promote="same",
+@op(name="smooth_l1_loss", node="SmoothL1LossBackward0", promote="same", elementwise=False,
     check=floating("smooth_l1_cpu"))  # fmt: skip
 @kernel
 def _smooth_l1_loss(input, target, /, reduction, beta):
@@ -160,7 +160,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = No
     return _of_differences(call, params, input, target, reduction, None)
 
 
-@op(name="huber_loss", promote="same", check=floating("huber_cpu"))
+@op(name="huber_loss", promote="same", elementwise=False, check=floating("huber_cpu"))
 @kernel
 def _huber_loss(input, target, /, reduction, delta):
     """d²/2 of the differences d up to `delta`, delta · (|d| - delta/2) of the others, reduced."""
@@ -267,7 +267,7 @@ def _check_logits(input: Any, target: Any, *weights: Any) -> None:
                            f"{legacy(target)}")  # fmt: skip
 
 
-@op(name="binary_cross_entropy_with_logits", promote="same", check=_check_logits)
+@op(name="binary_cross_entropy_with_logits", promote="same", elementwise=False, check=_check_logits)
 @kernel
 def _binary_cross_entropy_with_logits(input, target, weight, pos_weight, /, reduction):
     """The binary cross entropy of the sigmoid of the input, without its loss of accuracy."""
@@ -597,7 +597,7 @@ def _check_soft_margin(input: Any, target: Any) -> None:
                            f"{legacy(input)}")  # fmt: skip
 
 
-@op(name="soft_margin_loss", promote="same", check=_check_soft_margin)
+@op(name="soft_margin_loss", promote="same", elementwise=False, check=_check_soft_margin)
 @kernel
 def _soft_margin_loss(input, target, /, reduction):
     """log(1 + e^(-target · input)), reduced."""

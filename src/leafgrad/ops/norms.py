@@ -82,7 +82,7 @@ linalg_vector_norm.vjp(
 )
 
 
-@op(name="dist", promote="same")
+@op(name="dist", promote="same", elementwise=False)
 def distance(input, other, /, p):
     """The p-norm of input − other."""
     return _norm(np.subtract(input, other), p, None, False)

@@ -236,7 +236,7 @@ vdot.vjp(
 )
 
 
-@op(node="MulBackward0", promote="same")
+@op(node="MulBackward0", promote="same", elementwise=False)
 @quietly
 def outer(input, vec2):
     """All products of the elements of two vectors: f[n], f[m] -> f[n, m]."""
@@ -533,7 +533,7 @@ baddbmm.vjp(
 )
 
 
-@op(promote="same")
+@op(promote="same", elementwise=False)
 @quietly
 def addr(input, vec1, vec2, /, beta=1, alpha=1):
     """beta · input + alpha · outer(vec1, vec2): f[n, m], f[n], f[m] -> f[n, m]."""
@@ -976,7 +976,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return found if bias is None else found + bias
 
 
-@op(promote="same", node="UnsafeViewBackward0")
+@op(promote="same", node="UnsafeViewBackward0", elementwise=False)
 @quietly
 def kron(input, other):
     """Kronecker's product: every element of `input`, times all of `other` in its place."""

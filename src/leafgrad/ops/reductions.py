@@ -261,7 +261,7 @@ def cast(x: Any, dtype: Any) -> Any:
     return x if dtype is None else x.astype(dtype.numpy, copy=False)
 
 
-@op(name="sum", node="SumBackward0")
+@op(name="sum", node="SumBackward0", linear=True)
 def sum_all(input, /, dtype):
     """The sum of all elements: f[...] -> f[]."""
     if dtype is None:
@@ -272,7 +272,7 @@ def sum_all(input, /, dtype):
 sum_all.vjp(input=lambda g, input_shape: spread(g, input_shape))
 
 
-@op(name="sum", node="SumBackward1")
+@op(name="sum", node="SumBackward1", linear=True)
 def sum_dim(input, /, dim, keepdim, dtype):
     """The sum over the dimensions `dim`."""
     if dtype is None:
@@ -307,7 +307,7 @@ def average(x: Any, dim: Any = None, keepdim: Any = False) -> Any:
     return np.true_divide(total(x, dim, keepdim), n)
 
 
-@op(name="mean", node="MeanBackward0")
+@op(name="mean", node="MeanBackward0", linear=True)
 def mean_all(input, /, dtype):
     """The mean of all elements: f[...] -> f[]."""
     return average(cast(input, dtype))
@@ -316,7 +316,7 @@ def mean_all(input, /, dtype):
 mean_all.vjp(input=lambda g, input_shape: spread(g / math.prod(input_shape), input_shape))
 
 
-@op(name="mean", node="MeanBackward1")
+@op(name="mean", node="MeanBackward1", linear=True)
 def mean_dim(input, /, dim, keepdim, dtype):
     """The mean over the dimensions `dim`."""
     return average(cast(input, dtype), dim, keepdim)

@@ -209,7 +209,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
         fail(RuntimeError, "\"bernoulli_tensor_cpu_p_\" not implemented for "
                            f"'{input.dtype.legacy}'")  # fmt: skip
     _check_probability(array)
-    order = np.ascontiguousarray(_kept_precision(array))
+    order = np.asarray(_kept_precision(array), order="C")
     values = _source(generator).bernoulli_tensor(order)
     return _drawn(input, values.astype(array.dtype))  # type: ignore[no-any-return]
 

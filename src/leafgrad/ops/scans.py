@@ -107,7 +107,7 @@ def _to(x: Any, kind: Any) -> Any:
     return x.astype(kind, copy=False)
 
 
-@op(name="cumsum")
+@op(name="cumsum", linear=True)
 @quietly
 def running_sum(input, /, dim, kind):
     """The sums of all elements up to each along a dimension: f[n] -> f[n]."""

@@ -274,7 +274,7 @@ def _reshape_alias(input, /, size):
     return np.reshape(input, size)
 
 
-@op(name="unsafe_view")
+@op(name="unsafe_view", linear=True)
 def _unsafe_view(input, /, size):
     """The elements of a fresh copy in another shape."""
     return np.reshape(input, size)
@@ -808,7 +808,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 # Copies
 
 
-@op(name="clone")
+@op(name="clone", linear=True)
 def _clone(input, /, order):
     """A copy, with its dimensions in memory in an order: "C", "K" (as they are), or a permutation,
     slowest first."""
@@ -1071,14 +1071,14 @@ def _check_triangle(call: str, input: Any, diagonal: Any) -> None:
                         f"{type(diagonal).__name__}")  # fmt: skip
 
 
-@op(name="tril")
+@op(name="tril", linear=True)
 def _tril(input, /, diagonal):
     """The lower triangle of each matrix, zeros above the diagonal: f[..., n, m]."""
     _check_triangle("tril", input, diagonal)
     return np.tril(input, diagonal)
 
 
-@op(name="triu")
+@op(name="triu", linear=True)
 def _triu(input, /, diagonal):
     """The upper triangle of each matrix, zeros below the diagonal: f[..., n, m]."""
     _check_triangle("triu", input, diagonal)
@@ -1223,7 +1223,7 @@ def check_part(place: Any, src: Any) -> None:
                            f"{list(src.shape)}, slice size = {list(place.shape)}")  # fmt: skip
 
 
-@op(name="trace")
+@op(name="trace", linear=True)
 def trace(input):
     """The sum of the elements on the diagonal of a matrix: f[n, m] -> f[]."""
     if input.ndim != 2:

@@ -244,14 +244,25 @@ _strided_move.vjp(values=lambda g, source, target: _strided_move(g, target, sour
 
 def _as_strided_vjp(g: Any, size: Any, stride: Any, storage_offset: int, origin: Any) -> Any:
     found = _strided_move(g, (size, stride, storage_offset), origin)
-    if 0 in origin[1]:  # elements of the input that are one in memory share their gradient
-        places = _positions(origin)
-        count = np.bincount(places.ravel())[places]
-        found = found / count.astype(g._array.dtype if isinstance(g, Tensor) else g.dtype)
-    return found
+    return found / _sharing(g, origin) if 0 in origin[1] else found
 
 
-_as_strided.vjp(input=_as_strided_vjp)
+def _as_strided_jvp(t: Any, size: Any, stride: Any, storage_offset: int, origin: Any) -> Any:
+    # The tangent may lie in memory in another way than the input does: moved, not viewed.
+    if 0 in origin[1]:
+        t = t / _sharing(t, origin)
+    return _strided_move(t, origin, (size, stride, storage_offset))
+
+
+def _sharing(like: Any, origin: Any) -> Any:
+    """How many elements of the input are one in memory with each, in the dtype of `like`: they
+    share their gradient."""
+    places = _positions(origin)
+    count = np.bincount(places.ravel())[places]
+    return count.astype(like._array.dtype if isinstance(like, Tensor) else like.dtype)
+
+
+_as_strided.vjp(input=_as_strided_vjp).jvp(input=_as_strided_jvp)
 
 
 def _place(input: Tensor, size: Any, stride: Any, storage_offset: int | None) -> tuple[Any, ...]:

@@ -1,0 +1,196 @@
+"""Derives the polynomials of leafgrad.compile.math and writes compile/coefficients.py.
+
+    python tools/minimax.py            # writes the file, and prints each polynomial's largest error
+    python tools/minimax.py --check    # fails if the file is not what this script derives
+
+Each polynomial is a weighted minimax fit by the exchange method of Remez in multiprecision (mpmath).
+Its coefficients are then rounded one after the other, the rest fitted again after each: what rounding
+one coefficient costs, the later ones take up. The degree is the lowest that reaches the aim.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mpmath import mp, mpf
+
+TARGET = Path(__file__).parent.parent / "src" / "leafgrad" / "compile" / "coefficients.py"
+Real = Callable[[mpf], mpf]
+
+
+def rounded(x: mpf, bits: int) -> mpf:
+    """x to the nearest number of `bits` bits."""
+    with mp.workprec(bits):
+        return +x
+
+
+def value(coefficients: list[mpf], x: mpf) -> mpf:
+    return mp.polyval(coefficients[::-1], x)
+
+
+class Fit:
+    """A function and a weight on an interval, ready to be fitted by polynomials."""
+
+    def __init__(self, f: Real, weight: Real, low: mpf, high: mpf, points: int = 400) -> None:
+        # Chebyshev nodes: dense at the ends, and never on 0, where the formulas are 0/0.
+        self.x = [
+            (low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * points))
+            for i in range(points)
+        ]
+        self.f = [f(x) for x in self.x]
+        self.w = [weight(x) for x in self.x]
+
+    def error(self, coefficients: list[mpf]) -> mpf:
+        return max(
+            abs(w * (f - value(coefficients, x)))
+            for x, f, w in zip(self.x, self.f, self.w, strict=True)
+        )
+
+    def remez(self, fixed: list[mpf], degree: int) -> list[mpf]:
+        """The best polynomial whose lowest coefficients are `fixed`."""
+        first, count = len(fixed), degree + 1 - len(fixed)
+        rest = [f - value(fixed, x) if fixed else f for x, f in zip(self.x, self.f, strict=True)]
+        n = len(self.x)
+        at = [round((1 - mp.cos(mp.pi * i / count)) / 2 * (n - 1)) for i in range(count + 1)]
+        found: list[mpf] = []
+        for _ in range(12):
+            a = mp.matrix(count + 1, count + 1)
+            b = mp.matrix(count + 1, 1)
+            for row, i in enumerate(at):
+                for k in range(count):
+                    a[row, k] = self.w[i] * self.x[i] ** (first + k)
+                a[row, count] = (-1) ** row
+                b[row] = self.w[i] * rest[i]
+            solution = mp.lu_solve(a, b)
+            found = list(solution)[:count]
+            padded = [mpf(0)] * first + found
+            error = [
+                w * (f - value(padded, x)) for x, f, w in zip(self.x, rest, self.w, strict=True)
+            ]
+            extremes = [0]
+            for i in range(1, n):  # the largest error of every stretch of one sign
+                if (error[i] > 0) == (error[extremes[-1]] > 0):
+                    if abs(error[i]) > abs(error[extremes[-1]]):
+                        extremes[-1] = i
+                else:
+                    extremes.append(i)
+            while len(extremes) > count + 1:
+                extremes.pop(0 if abs(error[extremes[0]]) < abs(error[extremes[-1]]) else -1)
+            if len(extremes) < count + 1 or extremes == at:
+                break
+            at = extremes
+        return fixed + found
+
+    def rounded(self, degree: int, bits: int) -> list[mpf]:
+        fixed: list[mpf] = []
+        while len(fixed) <= degree:
+            fixed = [*fixed, rounded(self.remez(fixed, degree)[len(fixed)], bits)]
+        return fixed
+
+
+def polynomials() -> dict[str, tuple[Fit, float]]:
+    """Name -> what is fitted, and bits to reach beyond those of the type (float, double)."""
+    ln2, quarter = mp.ln2 / 2 + mpf("1e-3"), mp.pi / 4 + mpf("1e-4")
+    low = -ln2
+
+    def half_atanh(z: mpf) -> mpf:
+        s = mp.sqrt(z)
+        return (mp.log((1 + s) / (1 - s)) - 2 * s) / s**3
+
+    def half_atanh_more(z: mpf) -> mpf:
+        s = mp.sqrt(z)
+        return (mp.log((1 + s) / (1 - s)) - 2 * s - 2 * s**3 / 3) / s**5
+
+    edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.001")
+    scaled = lambda t: 4 * (1 + t) / (1 - t)  # noqa: E731  (x - 4) / (x + 4) = t
+
+    def erfcx(t: mpf) -> mpf:
+        x = scaled(t)
+        return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
+
+    def erf(z: mpf) -> mpf:
+        x = mp.sqrt(z)
+        return mp.erf(x) / x - 1
+
+    return {
+        # e**r = 1 + r + r**2 P(r)
+        "EXP": (
+            Fit(lambda r: (mp.expm1(r) - r) / r**2, lambda r: r**2 / abs(mp.expm1(r)), low, ln2),
+            4,
+        ),
+        # log((1 + s) / (1 - s)) = 2 s + s**3 P(s**2)
+        "LOG": (Fit(half_atanh, lambda z: z / 2, mpf(0), edge), 4),
+        # the same, two terms in: for the logarithm in twice the precision that pow needs
+        "LOG_MORE": (Fit(half_atanh_more, lambda z: z * z / 2, mpf(0), edge), 15),
+        # sin(r) = r + r**3 P(r**2), cos(r) = 1 - r**2 / 2 + r**4 P(r**2)
+        "SIN": (
+            Fit(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: z, mpf(0),
+                quarter**2),
+            4,
+        ),
+        "COS": (
+            Fit(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, lambda z: z**2, mpf(0),
+                quarter**2),
+            4,
+        ),
+        # atan(r) = r + r**3 P(r**2)
+        "ATAN": (
+            Fit(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: z, mpf(0),
+                mp.tan(mp.pi / 8) ** 2 * mpf("1.001")),
+            4,
+        ),
+        # asin(r) = r + r**3 P(r**2)
+        "ASIN": (
+            Fit(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: z, mpf(0),
+                mpf("0.2501")),
+            4,
+        ),
+        # erf(x) = x + x P(x**2)
+        "ERF": (Fit(erf, lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), mpf(0), mpf("0.85")), 4),
+        # exp(x**2) erfc(x) = P((x - 4) / (x + 4)) / (1 + 2 x)
+        "ERFCX": (
+            Fit(erfcx, lambda t: 1 / erfcx(t), mpf(-1), mpf(28 - 4) / (28 + 4), points=600),
+            3,
+        ),
+    }  # fmt: skip
+
+
+def derive() -> str:
+    """The text of compile/coefficients.py."""
+    mp.dps = 60
+    lines = [
+        '"""Minimax polynomials, lowest coefficient first: written by tools/minimax.py."""',
+        "",
+        "from __future__ import annotations",
+        "",
+    ]
+    for name, (fit, margin) in polynomials().items():
+        for kind, bits in (("double", 53), ("float", 24)):
+            if kind == "float" and name == "LOG_MORE":
+                continue  # float32's pow is computed in float64
+            aim = mpf(2) ** -(bits + margin)
+            degree = next(d for d in range(2, 40) if fit.error(fit.remez([], d)) < aim)
+            while fit.error(fit.rounded(degree, bits)) > 2 * aim:
+                if fit.error(fit.rounded(degree + 1, bits)) > fit.error(
+                    fit.rounded(degree, bits)
+                ) / 2:
+                    break  # the rounding of the coefficients is what is left
+                degree += 1
+            coefficients = fit.rounded(degree, bits)
+            error = mp.log(fit.error(coefficients), 2)
+            print(f"{name:10}{kind:8}degree {degree:2}, relative error 2**{float(error):.1f}")
+            lines.append(f"{name}_{kind.upper()} = (  # relative error 2**{float(error):.1f}")
+            lines += [f'    float.fromhex("{float(c).hex()}"),' for c in coefficients]
+            lines += [")", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    text = derive()
+    if "--check" in sys.argv:
+        same = TARGET.read_text() == text
+        print("as derived" if same else f"{TARGET.name} differs from what is derived")
+        sys.exit(not same)
+    TARGET.write_text(text)
