@@ -569,13 +569,13 @@ class State:
                     self.errors.append(error)
                     # What a backward pass leaves behind when it fails half-way is another matter.
                     broken = ".backward(" in line or "grad(" in line
-                    if broken:
-                        break
                 else:
                     self.errors.append(None)
                 for value in space.values():
                     if harness.is_tensor(value) and id(value) not in born:
                         born[id(value)] = value, attempt(lambda t=value: t._version)
+                if broken:
+                    break
             self.tensors = {n: t for n, t in space.items() if harness.is_tensor(t)}
             self.seen = {n: observe(t, born[id(t)][1]) for n, t in self.tensors.items()}
         if broken:

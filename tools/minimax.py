@@ -5,7 +5,8 @@
 
 Each polynomial is a weighted minimax fit by the exchange method of Remez in multiprecision (mpmath).
 Its coefficients are then rounded one after the other, the rest fitted again after each: what rounding
-one coefficient costs, the later ones take up. The degree is the lowest that reaches the aim.
+one coefficient costs, the later ones take up (from the lowest where 0 ends the interval, else from
+the highest: powers from 1 on are no basis around 0). The degree is the lowest that reaches the aim.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def rounded(x: mpf, bits: int) -> mpf:
         return +x
 
 
-def value(coefficients: list[mpf], x: mpf) -> mpf:
-    return mp.polyval(coefficients[::-1], x)
+def value(coefficients: dict[int, mpf], x: mpf) -> mpf:
+    return mp.fsum(c * x**k for k, c in coefficients.items())
 
 
 class Fit:
@@ -42,32 +43,32 @@ class Fit:
         self.f = [f(x) for x in self.x]
         self.w = [weight(x) for x in self.x]
 
-    def error(self, coefficients: list[mpf]) -> mpf:
+    def error(self, coefficients: dict[int, mpf]) -> mpf:
         return max(
             abs(w * (f - value(coefficients, x)))
             for x, f, w in zip(self.x, self.f, self.w, strict=True)
         )
 
-    def remez(self, fixed: list[mpf], degree: int) -> list[mpf]:
-        """The best polynomial whose lowest coefficients are `fixed`."""
-        first, count = len(fixed), degree + 1 - len(fixed)
-        rest = [f - value(fixed, x) if fixed else f for x, f in zip(self.x, self.f, strict=True)]
+    def remez(self, fixed: dict[int, mpf], degree: int) -> dict[int, mpf]:
+        """The best polynomial with these coefficients fixed: power -> coefficient."""
+        free = [k for k in range(degree + 1) if k not in fixed]
+        count = len(free)
+        rest = [f - value(fixed, x) for x, f in zip(self.x, self.f, strict=True)]
         n = len(self.x)
-        at = [round((1 - mp.cos(mp.pi * i / count)) / 2 * (n - 1)) for i in range(count + 1)]
-        found: list[mpf] = []
+        at = [round(i * (n - 1) / count) for i in range(count + 1)]
+        found: dict[int, mpf] = {}
         for _ in range(12):
             a = mp.matrix(count + 1, count + 1)
             b = mp.matrix(count + 1, 1)
             for row, i in enumerate(at):
-                for k in range(count):
-                    a[row, k] = self.w[i] * self.x[i] ** (first + k)
+                for column, k in enumerate(free):
+                    a[row, column] = self.w[i] * self.x[i] ** k
                 a[row, count] = (-1) ** row
                 b[row] = self.w[i] * rest[i]
             solution = mp.lu_solve(a, b)
-            found = list(solution)[:count]
-            padded = [mpf(0)] * first + found
+            found = dict(zip(free, solution, strict=False))
             error = [
-                w * (f - value(padded, x)) for x, f, w in zip(self.x, rest, self.w, strict=True)
+                w * (f - value(found, x)) for x, f, w in zip(self.x, rest, self.w, strict=True)
             ]
             extremes = [0]
             for i in range(1, n):  # the largest error of every stretch of one sign
@@ -81,12 +82,13 @@ class Fit:
             if len(extremes) < count + 1 or extremes == at:
                 break
             at = extremes
-        return fixed + found
+        return fixed | found
 
-    def rounded(self, degree: int, bits: int) -> list[mpf]:
-        fixed: list[mpf] = []
-        while len(fixed) <= degree:
-            fixed = [*fixed, rounded(self.remez(fixed, degree)[len(fixed)], bits)]
+    def rounded(self, degree: int, bits: int) -> dict[int, mpf]:
+        fixed: dict[int, mpf] = {}
+        for i in range(degree + 1):
+            k = i if self.x[0] > 0 else degree - i
+            fixed[k] = rounded(self.remez(fixed, degree)[k], bits)
         return fixed
 
 
@@ -157,9 +159,35 @@ def polynomials() -> dict[str, tuple[Fit, float]]:
     }  # fmt: skip
 
 
+def parts(x: mpf, *bits: int) -> list[mpf]:
+    """x as a sum of numbers of so many bits each."""
+    found = []
+    for n in bits:
+        found.append(rounded(x, n))
+        x -= found[-1]
+    return found
+
+
+def constants() -> dict[str, list[mpf]]:
+    """Constants in several parts. Those that end in _SHORT have leading parts so short that their
+    product with a small integer is exact, for processors without fused multiply-add."""
+    found = {}
+    for kind, bits, short in (("DOUBLE", 53, 32), ("FLOAT", 24, 14)):
+        found[f"LN2_{kind}"] = parts(mp.ln2, short, bits)
+        found[f"INV_LN2_{kind}"] = parts(1 / mp.ln2, bits - short, bits)
+        found[f"INV_LN10_{kind}"] = parts(1 / mp.ln10, bits - short, bits)
+        found[f"LOG10_2_{kind}"] = parts(mp.log10(2), short, bits)
+        found[f"HALF_PI_{kind}"] = parts(mp.pi / 2, bits, bits, bits)
+    found["HALF_PI_DOUBLE_SHORT"] = parts(mp.pi / 2, 27, 27, 27, 53)
+    found["HALF_PI_FLOAT_SHORT"] = parts(mp.pi / 2, 12, 12, 12, 24)
+    found["GELU_TANH_A"] = parts(mp.sqrt(8 / mp.pi), 53, 53)
+    found["GELU_TANH_B"] = parts(mp.sqrt(8 / mp.pi) * mpf("0.044715"), 53, 53)
+    return found
+
+
 def derive() -> str:
     """The text of compile/coefficients.py."""
-    mp.dps = 60
+    mp.dps = 45
     lines = [
         '"""Minimax polynomials, lowest coefficient first: written by tools/minimax.py."""',
         "",
@@ -171,7 +199,7 @@ def derive() -> str:
             if kind == "float" and name == "LOG_MORE":
                 continue  # float32's pow is computed in float64
             aim = mpf(2) ** -(bits + margin)
-            degree = next(d for d in range(2, 40) if fit.error(fit.remez([], d)) < aim)
+            degree = next(d for d in range(2, 40) if fit.error(fit.remez({}, d)) < aim)
             while fit.error(fit.rounded(degree, bits)) > 2 * aim:
                 if fit.error(fit.rounded(degree + 1, bits)) > fit.error(
                     fit.rounded(degree, bits)
@@ -182,8 +210,17 @@ def derive() -> str:
             error = mp.log(fit.error(coefficients), 2)
             print(f"{name:10}{kind:8}degree {degree:2}, relative error 2**{float(error):.1f}")
             lines.append(f"{name}_{kind.upper()} = (  # relative error 2**{float(error):.1f}")
-            lines += [f'    float.fromhex("{float(c).hex()}"),' for c in coefficients]
+            lines += [f'    float.fromhex("{float(c).hex()}"),' for _, c in sorted(coefficients.items())]
             lines += [")", ""]
+    for name, values in constants().items():
+        lines.append(f"{name} = (")
+        lines += [f'    float.fromhex("{float(c).hex()}"),' for c in values]
+        lines += [")", ""]
+    with mp.workprec(1500):  # enough bits of 2 / pi for the largest float64
+        lines += ["# floor(2**1280 * 2 / pi)", "TWO_OVER_PI = int("]
+        digits = f"{int(mp.floor(mp.ldexp(2 / mp.pi, 1280))):x}"
+        lines += [f'    "{digits[i : i + 80]}"' for i in range(0, len(digits), 80)]
+        lines += ["    , 16,", ")  # fmt: skip", ""]
     return "\n".join(lines)
 
 

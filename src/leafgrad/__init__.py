@@ -59,10 +59,10 @@ _ELSEWHERE = {"Parameter": "nn"}
 
 __all__ = [
     "Generator", "Size", "Tensor", "default_generator", "device", "dtype", "enable_grad", "finfo",
-    "get_default_device", "get_default_dtype", "graph", "iinfo", "inference_mode",
+    "explain", "get_default_device", "get_default_dtype", "graph", "iinfo", "inference_mode",
     "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
     "is_inference_mode_enabled", "no_grad", "promote_types", "set_default_device",
-    "set_default_dtype", "set_grad_enabled", "set_printoptions",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "unused",
 ]  # fmt: skip
 __all__ = list(dict.fromkeys([*__all__, *_legacy_names, *_operators, *_dtypes]))
 
@@ -76,6 +76,30 @@ def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:
     from .see.capture import capture
 
     return capture(tensor, gradients=gradients, names=names)
+
+
+def explain(tensor: Tensor, *, loss: Tensor | None = None, names: Any = None) -> Any:
+    """Why a tensor's `.grad` is None, zero, NaN or huge, and what made it, as a value to print.
+
+    With `loss`, of that loss: whether and by which paths it depends on the tensor, and what every
+    path contributes, as long as the graph has not been freed. Without, of the newest result that
+    was computed from the tensor and still lives. Of a tensor that is no leaf also what its graph
+    keeps for backward. `names` maps names to tensors, or is a Module. What cannot be known is said
+    to be unknown. Changes no `.grad`, frees nothing, runs no hooks.
+    """
+    from .explaining.ask import explain
+
+    return explain(tensor, loss, names)
+
+
+def unused(loss: Tensor, parameters: Any) -> Any:
+    """The parameters that require grad and that `loss` does not depend on: {name: reason}.
+
+    parameters: a Module, or a mapping of names to tensors
+    """
+    from .explaining.ask import unused
+
+    return unused(loss, parameters)
 
 
 def __getattr__(name: str) -> Any:

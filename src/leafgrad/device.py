@@ -96,7 +96,11 @@ def require_cpu(wanted: Any = None) -> None:
         if place.index not in (None, 0, -1):
             raise RuntimeError(f"CPU device index must be -1 or zero, got {place.index}")
         return
-    advice = " (leafgrad computes on the CPU: leave the device out, or use device='cpu'.)"
+    advice = (
+        "\n  leafgrad computes on the CPU"
+        "\n  to do: leave the device out, or ask first: "
+        "device = 'cuda' if torch.cuda.is_available() else 'cpu'"
+    )
     if place.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled" + advice)
     raise RuntimeError(f"PyTorch is not linked with support for {place.type} devices" + advice)

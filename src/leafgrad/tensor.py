@@ -16,8 +16,11 @@ from .device import CPU, device
 from .dtypes import BY_NAME, dtype, from_numpy_dtype, is_differentiable
 from .graph import modes
 from .graph.cut import Cut, cut_by, note_exit
-from .graph.node import LEAF, OUTPUT, TENSOR, edge_of, function_of, leaf_extra
+from .graph.node import LEAF, NOWHERE, OUTPUT, TENSOR, edge_of, function_of, leaf_extra
 from .graph.source import fail, here
+
+# An inference tensor seen through `detach()` or `.data` counts its versions, as in PyTorch.
+COUNTED = "counted"
 
 # A version counter: how often the memory was written, the tick of the last write, the ticks of
 # recent writes and the mark of the last one. One list is shared by all views of the memory. A bare
@@ -71,7 +74,7 @@ class Tensor:
     _grad: Any = None
     _extra: Any = None
     _retains = False
-    _inference = False
+    _inference: Any = False  # True, or COUNTED
     _accumulator: Any = None
     _grad_dtype: Any = None
     _nonfinite: Any = None  # which NaN or infinity its own go back to (graph/anomaly.py)
@@ -164,6 +167,10 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             fail(RuntimeError, "requires_grad must be a bool")
+        edge = known_edge(self)
+        if value and edge is not None and edge is not self and edge is not NOWHERE:
+            fail(RuntimeError, "you can only change requires_grad flags of leaf variables.",
+                 f"this tensor is {describe(self)}")  # fmt: skip
         set_requires_grad(self, value, "floating point and complex")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -174,10 +181,8 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made it: it is the user's own, or requires no grad."""
-        edge = self._edge
-        if edge is not None and not edge.plain:
-            edge = edge.peek(self)
-        return edge is None or edge is self
+        edge = edge_of(self)
+        return edge is None or edge is self or edge is NOWHERE
 
     @property
     def grad_fn(self) -> Any:
@@ -188,20 +193,23 @@ class Tensor:
     @property
     def output_nr(self) -> int:
         """Which output of `grad_fn` this tensor is."""
-        edge = edge_of(self)
+        edge = known_edge(self)
         return edge.number if edge is not None and edge._kind == OUTPUT else 0
 
     @property
     def grad(self) -> Any:
         """The gradient accumulated by `backward()`; None before, and for tensors not a leaf."""
-        if self._grad is None and not self._retains and not self.is_leaf:
+        edge = None if self._grad is not None or self._retains else known_edge(self)
+        if edge is not None and edge is not self and edge is not NOWHERE:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
                 ".grad attribute won't be populated during autograd.backward(). If you indeed want "
                 "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
                 "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
                 "access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
-                f"more information.\n  this tensor was made by: {self.grad_fn.source()}",
+                f"more information.\n  this tensor was made by: {function_of(edge)[0].source()}"
+                "\n  to do: call .retain_grad() on it before backward(), or make a leaf of the "
+                "result: x = (...).detach().requires_grad_()",
                 stacklevel=2,
             )
         return self._grad
@@ -246,7 +254,7 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        if self._inference:
+        if self._inference is True:
             fail(RuntimeError, "Inference tensors do not track version counter.")
         return self._versions[COUNT]  # type: ignore[no-any-return]
 
@@ -255,17 +263,33 @@ class Tensor:
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return self._inference
+        return bool(self._inference)
 
     def detach(self) -> Tensor:
         """The same memory, outside every graph. Writes to either are seen by both."""
         made = wrap(self._array)
-        made._versions = self._versions
         if self._edge is not None:
             made._edge = cut_by("detach", self)
         if self._inference:
-            made._inference = True
+            made._inference = COUNTED
+        else:
+            made._versions = self._versions
         return made
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of its graph, in place. RuntimeError for a view."""
+        if self._base is not None:
+            fail(
+                RuntimeError,
+                "Can't detach views in-place. Use detach() instead. If you are using "
+                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+                "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+                "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
+                "function in torch/optim/optimizer.py as the solution.",
+            )
+        if self._edge is not None:
+            self._edge = cut_by("detach", self)
+        return self
 
     @property
     def data(self) -> Tensor:
@@ -273,6 +297,8 @@ class Tensor:
         made = wrap(self._array)
         if self._edge is not None:
             made._edge = cut_by("data", self)
+        if self._inference:
+            made._inference = COUNTED
         return made
 
     @data.setter
@@ -287,7 +313,10 @@ class Tensor:
         """The one element as a Python number."""
         array = self._array
         if array.size != 1:
-            fail(RuntimeError, f"a Tensor with {array.size} elements cannot be converted to Scalar")
+            fail(RuntimeError, f"a Tensor with {array.size} elements cannot be converted to Scalar",
+                 f"this one has shape {list(array.shape)}",
+                 "to do: reduce it first (.mean().item()), take one element (x[0].item()), or use "
+                 ".tolist()")  # fmt: skip
         if self._edge is not None:
             note_exit(self)
         found = array.item()
@@ -313,6 +342,7 @@ class Tensor:
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead.",
                 f"this tensor is {describe(self)}",
+                "to do: .detach().numpy() for its values; gradients do not flow back from there",
             )
         if self._array.dtype.kind == "V":
             fail(TypeError, f"Got unsupported ScalarType {self.dtype.legacy}",
@@ -338,7 +368,9 @@ class Tensor:
         if array.size != 1:
             many = "more than one value" if array.size else "no values"
             fail(RuntimeError, f"Boolean value of Tensor with {many} is ambiguous",
-                 "to do: use .any() or .all()")  # fmt: skip
+                 f"this one has shape {list(array.shape)}",
+                 "to do: use .any() or .all(); to choose element by element, torch.where(...); "
+                 "& and | in place of `and` and `or`")  # fmt: skip
         return bool(array.item())
 
     def _number(self, kind: Callable[[Any], Any]) -> Any:
@@ -393,6 +425,8 @@ class Tensor:
                 "protocol at the moment.  If you were attempting to deepcopy a module, this may be "
                 "because of a torch.nn.utils.weight_norm usage, see "
                 "https://github.com/pytorch/pytorch/pull/103001",
+                f"this tensor is {describe(self)}",
+                "to do: copy before computing, or copy the values: x.detach().clone()",
             )
         if id(self) in memo:
             return memo[id(self)]  # type: ignore[no-any-return]
@@ -454,9 +488,8 @@ def normal_dim(dim: int, ndim: int) -> int:
 
 def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
     """Make a leaf require grad, or not. PyTorch's errors for what cannot."""
-    edge = edge_of(tensor)
-    leaf = edge is None or edge is tensor
-    if not leaf:
+    edge = known_edge(tensor)
+    if edge is not None and edge is not tensor and edge is not NOWHERE:
         if value:
             return
         fail(
@@ -465,6 +498,7 @@ def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
             "computed variable in a subgraph that doesn't require differentiation use "
             "var_no_grad = var.detach().",
             f"this tensor is {describe(tensor)}",
+            "to do: detach it, compute it under torch.no_grad(), or set the flag on the leaf",
         )
     if value:
         if not is_differentiable(tensor._array.dtype):
@@ -473,12 +507,26 @@ def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
         if tensor._inference and not modes.current().inference:
             fail(RuntimeError, "Setting requires_grad=True on inference tensor outside "
                                "InferenceMode is not allowed.")  # fmt: skip
-        if edge is None:
+        if edge is not tensor:
             if tensor._edge.__class__ is Cut:
                 tensor._cut = tensor._edge
-            tensor._edge = LEAF
+            set_leaf(tensor, LEAF)
+    elif edge is tensor:
+        set_leaf(tensor, None)
+
+
+def set_leaf(tensor: Tensor, edge: Any) -> None:
+    """Make a tensor without history a leaf that requires grad (LEAF), or not (None)."""
+    if tensor._base is None:
+        tensor._edge = edge
     else:
-        tensor._edge = None
+        tensor._edge.node = edge  # a ViewEdge
+
+
+def known_edge(tensor: Tensor) -> Any:
+    """`edge_of`, without the error for a view whose history cannot be told."""
+    edge = tensor._edge
+    return edge if edge is None or edge.plain else edge.peek(tensor)
 
 
 def describe(tensor: Tensor) -> str:

@@ -238,7 +238,10 @@ def _values_there(node: Any, number: int, bad: Any) -> str:
     if node.op is None or node.op.variadic:
         return ""
     for name in (node.op.tensors[number], "out"):
-        saved = array_of(getattr(node, f"_saved_{name}", None))
+        try:
+            saved = array_of(getattr(node, f"_saved_{name}", None))
+        except RuntimeError:  # written to since
+            return ""
         if isinstance(saved, np.ndarray) and saved.shape == bad.shape:
             values = np.unique(saved[bad])
             shown = ", ".join(f"{v:.4g}" for v in values[:4]) + (", ..." if values.size > 4 else "")

@@ -9,6 +9,7 @@ way an edge is looked at as before.
 
 from __future__ import annotations
 
+import ast
 import contextvars
 import sys
 from collections import deque
@@ -16,7 +17,7 @@ from typing import Any
 from weakref import ref
 
 from .node import NODE
-from .source import INTERNAL, user_frame, where
+from .source import INTERNAL, Source, parsed, user_frame
 
 _TEXTS = {
     "detach": "detached by {}",
@@ -31,10 +32,11 @@ _frame = sys._getframe
 
 
 class Cut(tuple[Any, ...]):
-    """The edge of a tensor that was cut off from its graph: (kind, code, offset, origin).
+    """The edge of a tensor that was cut off from its graph: (kind, code, offset, origin, made).
 
     kind: a key of `_TEXTS`; code, offset: the expression that cut, or where recording was turned
-    off (None if unknown); origin: a weak reference to the node or leaf whose result it was, or None
+    off (None if unknown); origin: a weak reference to the node or leaf whose result it was, or
+    None; made: the mark of the expression that made that result, or None
     """
 
     # A tuple, because one is made at every `detach()` and `no_grad`: a third of an object's price.
@@ -59,13 +61,29 @@ class Cut(tuple[Any, ...]):
         """The node or leaf that was cut off, if it still lives and is known."""
         return None if self[3] is None else self[3]()
 
+    @property
+    def made(self) -> Any:
+        """The mark of the expression whose result was cut off; it may be known when that is gone."""
+        return self[4]
+
     def __str__(self) -> str:
         if self[1] is None:
             return "computed while recording was off; where that began is unknown"
-        return _TEXTS[self[0]].format(where(self.mark))
+        return _TEXTS[self[0]].format(_place(self.mark))
 
 
-UNKNOWN = Cut(("no_grad", None, 0, None))
+def _place(mark: Any) -> str:
+    """A mark as text; of a `with` statement only its head."""
+    source = Source(*mark)
+    if source.expression is not None and source.expression.startswith(("with ", "async with ")):
+        for node in parsed(source.filename):
+            if isinstance(node, (ast.With, ast.AsyncWith)) and node.lineno == source.lineno:
+                items = ", ".join(ast.unparse(item) for item in node.items)
+                return str(source).replace(source.expression, f"with {items}:")
+    return str(source)
+
+
+UNKNOWN = Cut(("no_grad", None, 0, None, None))
 
 # Where recording was turned off, for the tensors computed from there on.
 _off: contextvars.ContextVar[Cut | None] = contextvars.ContextVar("off", default=None)
@@ -73,14 +91,17 @@ turned_off = _off.get
 turn_back = _off.set
 
 
-def cut_here(kind: str, origin: Any = None) -> Cut:
-    """A cut at the user's expression that is being computed now."""
+def cut_here(kind: str, end: Any = None) -> Cut:
+    """A cut at the user's expression that is being computed now, from the node or leaf `end`."""
     frame = _frame(2)
     code = frame.f_code
     if INTERNAL[code.co_filename]:
         frame = user_frame(frame)
         code = frame.f_code
-    return Cut((kind, code, frame.f_lasti, origin))
+    if end is None:
+        return Cut((kind, code, frame.f_lasti, None, None))
+    made = (end.code, end.offset) if end._kind == NODE else None
+    return Cut((kind, code, frame.f_lasti, ref(end), made))
 
 
 def turn(kind: str | None) -> None:
@@ -110,7 +131,7 @@ def cut_of(tensor: Any) -> Cut | None:
 def cut_by(kind: str, tensor: Any) -> Cut | None:
     """The edge of what `detach()` or `.data` makes of a tensor that has an edge itself."""
     end = end_of(tensor)
-    return cut_of(tensor) if end is None else cut_here(kind, ref(end))
+    return cut_of(tensor) if end is None else cut_here(kind, end)
 
 
 def lost(operands: Any, mode: Any, kind: str = "rule") -> Cut | None:
@@ -125,10 +146,18 @@ def lost(operands: Any, mode: Any, kind: str = "rule") -> Cut | None:
         elif edge.plain or edge.peek(t) is not None:
             if not mode.grad:
                 return turned_off() or UNKNOWN
-            return cut_here(kind, ref(end_of(t)))
+            return cut_here(kind, end_of(t))
         elif inherited is None:
             inherited = cut_of(t)
     return inherited
+
+
+def constant_lines(tensor: Any) -> list[str]:
+    """Why a tensor does not require grad and what to do, as the last lines of an error."""
+    from .why import constant
+
+    _, reasons, advice = constant(tensor)
+    return [*reasons, *(f"to do: {line}" for line in advice)]
 
 
 # The last values that left their graph as numbers or arrays, by `.item()`, `.numpy()`...:

@@ -22,6 +22,7 @@ from ..dtypes import from_numpy_dtype
 from ..duck import Opaque
 from ..tensor import Tensor, as_array, tensor_extra, wrap
 from . import anomaly, quiet
+from .cut import constant_lines
 from .hooks import add_hook
 from .modes import current, switch
 from .node import (
@@ -496,9 +497,7 @@ def first_grads(outputs: Sequence[Any], grads: Sequence[Any], recorded: bool) ->
             fail(
                 RuntimeError,
                 f"element {index} of tensors does not require grad and does not have a grad_fn",
-                "nothing that it was computed from has requires_grad=True, or it was computed "
-                "under no_grad, detached, or made anew from numbers (.item(), .numpy(), "
-                "torch.tensor(...))",
+                *constant_lines(out),
             )
         shape, kind = place_of(out, edge)
         if g is None:
@@ -507,8 +506,9 @@ def first_grads(outputs: Sequence[Any], grads: Sequence[Any], recorded: bool) ->
                 fail(
                     RuntimeError,
                     "grad can be implicitly created only for scalar outputs",
-                    f"this one has shape {list(shape)}: reduce it (.sum() or .mean()), or pass "
-                    "the gradient of your loss with respect to it: y.backward(gradient)",
+                    f"this one has shape {list(shape)}",
+                    "to do: reduce it (.sum() or .mean()), or pass the gradient of your loss with "
+                    "respect to it: y.backward(gradient)",
                 )
             public = from_numpy_dtype(kind)
             if public.category != 2:
@@ -658,7 +658,8 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         fail(RuntimeError, "`inputs` argument to `backward()` cannot be empty.")
     for place in places:
         if isinstance(place, Tensor) and not place.requires_grad:
-            fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+            fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False",
+                 *constant_lines(place))  # fmt: skip
     edges = [as_edge(p) for p in places]
     task = run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, edges, True)
     for place, edge in zip(places, edges, strict=True):
@@ -719,7 +720,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
             fail(RuntimeError, "all inputs have to be Tensors or GradientEdges, but got "
                                f"{type(place).__name__}")  # fmt: skip
         if isinstance(place, Tensor) and not place.requires_grad:
-            fail(RuntimeError, "One of the differentiated Tensors does not require grad")
+            fail(RuntimeError, "One of the differentiated Tensors does not require grad",
+                 *constant_lines(place))  # fmt: skip
     keep = create_graph if retain_graph is None else retain_graph
     given = listed_grads(grad_outputs, len(outs))
     edges = [as_edge(p) for p in places]
@@ -738,10 +740,22 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
                 RuntimeError,
                 f"The differentiated Tensor at index {index} appears to not have been used in the "
                 "graph. Set allow_unused=True if this is the desired behavior.",
+                *_unused_lines(place, outs),
             )
     if isinstance(inputs, dict):
         return dict(zip(inputs, found, strict=True))
     return tuple(found)
+
+
+def _unused_lines(place: Any, outs: Any) -> list[str]:
+    """Why no path leads from the outputs to a place, for the error that says so."""
+    from .why import Living, unreached
+
+    end = end_of(as_edge(place))
+    root = end_of(as_edge(outs[0]))
+    return [*unreached(end, root, Living(), "")[1],
+            "to do: leave it out, pass allow_unused=True for None, or materialize_grads=True for "
+            "zeros"]  # fmt: skip
 
 
 def results(task: Walk, edges: list[Any]) -> list[Any]:
@@ -808,7 +822,8 @@ def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = No
 def retain_grad(self: Tensor) -> None:
     """Let `backward()` fill `.grad` although this tensor is not a leaf."""
     if not self.requires_grad:
-        fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+        fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False",
+             *constant_lines(self))  # fmt: skip
     if self.is_leaf or self._retains:
         return
     import weakref

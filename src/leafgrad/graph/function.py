@@ -21,7 +21,7 @@ from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_writable, rebase, view_of
 from .modes import current, no_grad
 from .node import LEAF, Freed, Node, Output, clock, edge_of, fail_freed
 from .saved import bump, check_inference, fail_modified
-from .source import fail, here, user_frame
+from .source import fail, here, user_frame, where
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -146,7 +146,10 @@ class FunctionCtx(Node):
         count, name = len(self.needs_input_grad), self.name()
         if (len(grads) > count and any(x is not None for x in grads[count:])) or len(grads) < count:
             fail(RuntimeError, f"function {name} returned an incorrect number of gradients "
-                               f"(expected {count}, got {len(grads)})")  # fmt: skip
+                               f"(expected {count}, got {len(grads)})",
+                 f"it was applied by: {where(self.mark)}",
+                 f"to do: return one for each of forward's {count} arguments: a gradient, or None "
+                 "where there is none")  # fmt: skip
         kept = []
         for index, x in enumerate(grads[:count]):
             if x is not None and not isinstance(x, Tensor):

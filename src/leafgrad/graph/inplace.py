@@ -12,15 +12,17 @@ node instead, wrapped in CopySlices, and all views follow from there.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
-from ..dtypes import can_cast, from_numpy_dtype
+from ..dtypes import can_cast, from_numpy_dtype, is_differentiable
 from ..tensor import COUNT, Tensor, wrap
 from .modes import current
-from .node import LEAF, Freed, Node, Output, clock, edge_of, fail_freed
+from .node import LEAF, NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed, function_of
 from .saved import bump
 from .source import fail, here, where
 
@@ -37,16 +39,16 @@ NORMAL, NO_GRAD, INFERENCE, MULTIPLE, CUSTOM = (
 class ViewEdge:
     """The edge of a view: the node that took it, as long as the memory was not written since.
 
-    node: the edge of that node, or None; leaf: whether the view itself was made to require grad;
+    node: the edge of that node; LEAF where the view itself was made to require grad; or None
     count: the version that `node` belongs to; origin: how the view came about; mark: where, if no
     node tells
     """
 
-    __slots__ = ("count", "leaf", "mark", "node", "origin")
+    __slots__ = ("count", "mark", "node", "origin")
     plain = False
 
-    def __init__(self, node: Any, count: int, origin: str, mark: Any, leaf: bool = False) -> None:
-        self.node, self.count, self.origin, self.mark, self.leaf = node, count, origin, mark, leaf
+    def __init__(self, node: Any, count: int, origin: str, mark: Any) -> None:
+        self.node, self.count, self.origin, self.mark = node, count, origin, mark
 
     def resolve(self, tensor: Any) -> Any:
         if tensor._versions[COUNT] != self.count:
@@ -55,21 +57,18 @@ class ViewEdge:
 
     def peek(self, tensor: Any) -> Any:
         """The edge as it is known, without the error for a view whose history cannot be told."""
-        if self.node is not None:
-            return self.node
-        if self.leaf:
-            return tensor
+        node = self.node
+        if node is not None:
+            return tensor if node is LEAF else node
         # Taken in `no_grad` of a tensor that requires grad, the view does so too; but nothing
         # tells how its gradient would get there.
-        base = tensor._base
-        edge = base._edge
-        return NOWHERE if edge is not None and (edge.plain or edge.peek(base)) is not None else None
+        return NOWHERE if has_edge(tensor._base) else None
 
     def renew(self, tensor: Any) -> None:
         """Make the history of a view whose memory was written: that of the base, seen through the
         view's strides."""
         below = edge_of(tensor._base)
-        if below is None and self.node is None:
+        if below is None and self.node in (None, LEAF):
             return
         if self.origin != NORMAL:
             fail_view(self, indirect=True)
@@ -102,6 +101,12 @@ class ViewEdge:
         self.node = below
 
 
+def has_edge(tensor: Any) -> bool:
+    """Whether a tensor requires grad."""
+    edge = tensor._edge
+    return edge is not None and (edge.plain or edge.peek(tensor) is not None)
+
+
 def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
     """Where a view lies in its base's memory: size, stride, offset, and the base's own strides.
 
@@ -122,16 +127,14 @@ def view_of(source: Any, outs: Any, node: Any, mode: Any) -> Any:
     """Make results that share `source`'s memory into views of it."""
     several = outs.__class__ is tuple
     parent = source._edge
-    origin = NORMAL
-    if parent.__class__ is ViewEdge:
-        origin = parent.origin
-    if origin == NORMAL:
-        if mode.inference and not source._inference:
-            origin = INFERENCE
-        elif not mode.grad:
-            origin = NO_GRAD
-        elif several:
-            origin = MULTIPLE
+    if mode.inference and not source._inference:
+        origin = INFERENCE
+    elif not mode.grad:
+        origin = NO_GRAD
+    elif several:
+        origin = MULTIPLE
+    else:
+        origin = parent.origin if parent.__class__ is ViewEdge else NORMAL
     base = source._base if source._base is not None else source
     for number, t in enumerate(outs if several else (outs,)):
         if source._inference:
@@ -140,8 +143,6 @@ def view_of(source: Any, outs: Any, node: Any, mode: Any) -> Any:
         t._base = base
         t._versions = versions = base._versions
         edge: Any = Output(node, number) if several and node is not None else node
-        if edge is None and not mode.grad and source.requires_grad:
-            edge = LEAF
         t._edge = ViewEdge(edge, versions[COUNT], origin, None if node is not None else here())
     return outs
 
@@ -149,23 +150,20 @@ def view_of(source: Any, outs: Any, node: Any, mode: Any) -> Any:
 def fail_view(edge: ViewEdge, indirect: bool) -> None:
     """Raise PyTorch's error for writing to a view whose history could not be kept right."""
     node = edge.node
-    made = None
-    if edge.origin in (MULTIPLE, CUSTOM) and node is not None and node is not LEAF:
-        number = node.number if node.__class__ is Output else 0
-        owner = node.node if node.__class__ is Output else node
-        name = owner.name().removesuffix("Backward").rstrip("0123456789").removesuffix("Backward")
-        start = f"Output {number} of {name} is a view"
-        made = owner.mark
-    elif edge.origin == INFERENCE:
-        start = "A view was created in inference mode"
+    known, mark = node is not None and node is not LEAF, edge.mark
+    start = "A view"
+    if known:
+        node, number = function_of(node)
+        name = node.name().removesuffix("Backward").rstrip("0123456789").removesuffix("Backward")
+        start, mark = f"Output {number} of {name} is a view", node.mark
+    changed = "its base or another view of its base has been" if indirect else "is being"
+    if known and edge.origin in (MULTIPLE, CUSTOM):
+        start += f" and {changed} modified inplace"
     else:
-        start = "A view was created in no_grad mode"
-    start += " and its base or another view of its base has been" if indirect else " and is being"
-    start += " modified inplace"
-    if edge.origin == INFERENCE:
-        start += " in normal mode"
-    elif made is None:
-        start += " with grad mode enabled"
+        start += " of a view which was created in" if known else " was created in"
+        inference = edge.origin == INFERENCE
+        start += f" {'inference' if inference else 'no_grad'} mode and {changed} modified inplace "
+        start += "in normal mode" if inference else "with grad mode enabled"
     reasons = {
         MULTIPLE: "This view is the output of a function that returns multiple views. Such "
         "functions do not allow the output views to be modified inplace. You should replace the "
@@ -183,13 +181,28 @@ def fail_view(edge: ViewEdge, indirect: bool) -> None:
         "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
         "to be tracked).",
     )
-    fail(RuntimeError, f"{start}. {reason}", f"the view was taken by: {where(made or edge.mark)}")
+    advice = ["to do: make new tensors, torch.stack([2 * part for part in parts]), or write to an "
+              "indexed part: x[0].mul_(2)"] if edge.origin == MULTIPLE else []  # fmt: skip
+    fail(RuntimeError, f"{start}. {reason}", f"the view was taken by: {where(mark)}", *advice)
 
 
-def check_writable(tensor: Any, recording: bool) -> None:
-    """Raise PyTorch's error if a tensor may not be written to now."""
+# Which operators may write to memory where several elements of a tensor are one: those that write
+# the same to all of them. Of some PyTorch warns.
+_IDEMPOTENT = frozenset({"fill", "tril", "triu", "zero"})
+_DEPRECATED = frozenset({"index_fill", "index_fill_tensor", "index_put", "masked_fill",
+                         "masked_fill_tensor"})  # fmt: skip
+# Which operators read and write in an order of their own, and so share no memory with an operand;
+# and which look at that in no way. All others work elementwise: the same place may be read.
+_APART = frozenset({"cat", "gather", "index_add", "index_copy", "index_put", "index_reduce",
+                    "index_select", "masked_select", "put", "scatter", "scatter_add",
+                    "scatter_reduce", "stack", "take"})  # fmt: skip
+_FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"masked_scatter"}
+
+
+def check_writable(tensor: Any, recording: bool, name: str = "") -> None:
+    """Raise PyTorch's error if a tensor may not be written to now by the operator of that name."""
     mode = current()
-    if tensor._inference and not mode.inference:
+    if tensor._inference is True and not mode.inference:
         fail(
             RuntimeError,
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make "
@@ -197,35 +210,88 @@ def check_writable(tensor: Any, recording: bool) -> None:
             "https://github.com/pytorch/rfcs/pull/17 for more details.",
         )
     if recording:
-        edge = tensor._edge
-        if edge.__class__ is ViewEdge:
-            if edge.origin != NORMAL:
-                fail_view(edge, indirect=False)
-            if edge_of(tensor._base) is tensor._base:
-                fail(
-                    RuntimeError,
-                    "a view of a leaf Variable that requires grad is being used in an in-place "
-                    "operation.",
-                    "to do: write under torch.no_grad(), or to a .clone() of the leaf",
-                )
-        elif edge is LEAF:
-            fail(
-                RuntimeError,
-                "a leaf Variable that requires grad is being used in an in-place operation.",
-                "to do: write under torch.no_grad() (as an optimizer does), or make a new tensor: "
-                "w = w - lr * w.grad",
-            )
+        check_leaf(tensor)
     array = tensor._array
     if (
         0 in array.strides
         and array.size
         and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+        and name not in _IDEMPOTENT
     ):
+        if name in _DEPRECATED:
+            warnings.warn(
+                f"Use of {name.removesuffix('_tensor')}_ on expanded tensors is deprecated. Please "
+                "clone() the tensor before performing this operation. This also applies to "
+                "advanced indexing e.g. tensor[indices] = tensor",
+                stacklevel=4,
+            )
+            return
         fail(
             RuntimeError,
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation.",
         )
+
+
+def check_leaf(tensor: Any) -> None:
+    """Raise PyTorch's error if a tensor's history forbids that a change of it is recorded."""
+    edge = tensor._edge
+    if edge.__class__ is ViewEdge:
+        if edge.origin != NORMAL:
+            fail_view(edge, indirect=False)
+        below = edge_of(tensor._base)
+        if has_edge(tensor) and (below is None or below is tensor._base):
+            fail(
+                RuntimeError,
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation.",
+                "to do: write under torch.no_grad(), or to a .clone() of the leaf",
+            )
+        found = edge.peek(tensor)
+        if found is NOWHERE or found is tensor:
+            edge = LEAF
+    if edge is LEAF:
+        fail(
+            RuntimeError,
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            "to do: write under torch.no_grad() (as an optimizer does), or make a new tensor: "
+            "w = w - lr * w.grad",
+        )
+
+
+def check_overlap(array: Any, operand: Any, name: str = "") -> None:
+    """Raise PyTorch's error if an array is to be written whose memory an operand of the operator of
+    that name shares in part, so that what is read might have been written already."""
+    if (
+        (array.base is None and operand.base is None and array is not operand)
+        or not np.may_share_memory(array, operand)
+        or name in _FREE
+    ):
+        return
+    apart = name in _APART
+    if array is operand and not apart:
+        return
+    mine, other = _extent(array), _extent(operand)
+    if (array is not operand and (mine is None or other is None)) or (mine == other and not apart):
+        return
+    fail(
+        RuntimeError,
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+        "to a single memory location. Please clone() the tensor before performing the operation.",
+    )
+
+
+def _extent(array: Any) -> tuple[Any, ...] | None:
+    """Where a dense array lies in memory, and in which order; None for one with gaps."""
+    item = step = array.itemsize
+    for stride, n in sorted(zip(array.strides, array.shape, strict=True)):
+        if n > 1:
+            if stride != step:
+                return None
+            step *= n
+    from ..ops.storage import strides_of
+
+    return array.__array_interface__["data"][0], array.size * item, strides_of(array)
 
 
 def store(tensor: Any, result: Any, name: str = "") -> None:
@@ -270,9 +336,17 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     mode = current()
     others = _lift(made, (self, *others), params, False)[1:]
     recording = mode.grad and (
-        self.requires_grad or any(isinstance(t, Tensor) and t.requires_grad for t in others)
+        self.requires_grad
+        or (
+            is_differentiable(self._array.dtype)
+            and any(isinstance(t, Tensor) and t.requires_grad for t in others)
+        )
     )
-    check_writable(self, recording)
+    check_writable(self, recording, made.name)
+    if self._array.__class__ is np.ndarray:
+        for t in others:
+            if isinstance(t, Tensor) and t._array.__class__ is np.ndarray:
+                check_overlap(self._array, t._array, made.name)
     before = self
     if recording or mode.transforms is not None:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.
@@ -315,7 +389,7 @@ def rebase(tensor: Any, node: Any) -> None:
     base = tensor._base
     if base is None:
         if tensor._retains:
-            _move_retained(tensor, node)
+            move_retained(tensor, tensor._edge, node)
         tensor._edge = node
         return
     slices = CopySlices()
@@ -329,17 +403,17 @@ def rebase(tensor: Any, node: Any) -> None:
     slices.saved = (node, geometry(tensor._array, base._array))
     slices.code, slices.offset = node.code, node.offset
     if base._retains:
-        _move_retained(base, slices)
+        move_retained(base, base._edge, slices)
     base._edge = slices
-    tensor._edge = ViewEdge(None, -1, NORMAL, None)  # made anew at the next use
+    tensor._edge.count = -1  # the view's own history is made anew at the next use
 
 
-def _move_retained(tensor: Any, node: Any) -> None:
-    old = tensor.grad_fn
-    if old is not None and old.extra is not None:
-        old.extra.retained.pop(tensor.output_nr, None)
-    from weakref import ref
-
+def move_retained(tensor: Any, old: Any, node: Any) -> None:
+    """Retain a tensor's gradient at its new node, no longer at the old one."""
+    if old is not None and old.plain:
+        before, number = function_of(old)
+        if before is not None and before.extra is not None:
+            before.extra.retained.pop(number, None)
     node.more().retained[0] = ref(tensor)
 
 

@@ -188,6 +188,25 @@ class _Leaf:
 LEAF = _Leaf()
 
 
+class _Nowhere(Node):
+    """The edge of a tensor that requires grad although no gradient can get to it: see ViewEdge."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def backward(node: Any, g: Any) -> tuple[Any, ...]:
+        return ()
+
+    def differentiate(self, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
+        return ()
+
+
+NOWHERE = _Nowhere()
+NOWHERE.next, NOWHERE.saved, NOWHERE.seq, NOWHERE.fix, NOWHERE.extra = (), None, 0, None, None
+NOWHERE.out_shape, NOWHERE.out_dtype = (), None
+NOWHERE.code, NOWHERE.offset = _Nowhere.backward.__code__, -1
+
+
 def edge_of(tensor: Any) -> Any:
     """Where a tensor's gradient goes: None, a Node, an Output or the leaf itself."""
     edge = tensor._edge
@@ -196,7 +215,7 @@ def edge_of(tensor: Any) -> Any:
 
 def function_of(edge: Any) -> tuple[Any, int]:
     """An edge in PyTorch's terms: the node, and the number of its output."""
-    if edge is None:
+    if edge is None or edge is NOWHERE:
         return None, 0
     if edge._kind == NODE:
         return edge, 0

@@ -239,7 +239,7 @@ def _call_for(made: Op, dunder: bool) -> Any:
         return _unary(made)
     if fast and len(made.tensors) == 2:
         return _binary(made, dunder)
-    return _general(made)
+    return _general(made) if made.variadic or made.view else _usual(made)
 
 
 # The fast ways
@@ -519,6 +519,7 @@ _NO_RULE = Rule(lambda g: None, set(), "an operator")
 def _binary_backward(made: Op, first: str, second: str) -> Any:
     rule_a, rule_b = made.rules.get(first, _NO_RULE), made.rules.get(second, _NO_RULE)
     fa, fb = rule_a.function, rule_b.function
+    first_shape, second_shape = f"{first}_shape", f"{second}_shape"
 
     if rule_a.names == rule_b.names == ():
 
@@ -529,7 +530,8 @@ def _binary_backward(made: Op, first: str, second: str) -> Any:
         return backward
 
     wants_a, wants_b = rule_a.names, rule_b.names
-    crossed = wants_a == (second,) and wants_b == (first,)  # as in a product
+    # As in a product.
+    crossed = wants_a == (second, first_shape) and wants_b == (first, second_shape)
 
     def backward(node: Any, g: Any) -> Any:
         saved = node.saved
@@ -547,19 +549,157 @@ def _binary_backward(made: Op, first: str, second: str) -> Any:
                 fail_modified(node, second, b)
             b = b._array
         ea, eb = node.next
+        fix = node.fix
+        if fix is None:
+            shape_a = shape_b = node.out_shape
+        else:
+            shape_a, shape_b = fix[0][0], fix[1][0]
         if crossed:
-            return None if ea is None else fa(g, b), None if eb is None else fb(g, a)
+            return (None if ea is None else fa(g, b, shape_a),
+                    None if eb is None else fb(g, a, shape_b))  # fmt: skip
         if out is not None:
             if out[1][TICK] > out[2]:
                 fail_modified(node, "out", out)
             out = out[0]
-        values = {first: a, second: b, "out": out}
+        values = {first: a, second: b, "out": out, first_shape: shape_a, second_shape: shape_b}
         return (
             None if ea is None else fa(g, *[values[n] for n in wants_a]),
             None if eb is None else fb(g, *[values[n] for n in wants_b]),
         )
 
     return backward
+
+
+# The usual way: any tensors and parameters, one result
+
+
+def _usual(made: Op) -> Any:
+    """What `apply` does where nothing is out of the ordinary: tensors of one float dtype (or, of an
+    operator that takes dtypes as they are, of any), one result, no modes."""
+    forward, cls, check = made.forward, made.node, made.check
+    noisy = getattr(forward, "noisy", None)  # for float32 and float64
+    general = _general(made)
+    count, arity = len(made.tensors), len(made.tensors) + len(made.params)
+    promotes, ruled = made.promote is not None, made.ruled
+    differentiable = several = False
+    plans: dict[int, Any] = {}
+
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        nonlocal several
+        mode = current()
+        if (
+            len(args) != arity or kwargs or out is not None or several
+            or (mode is not ON and mode is not OFF)
+        ):  # fmt: skip
+            return general(*args, out=out, **kwargs)
+        recording = mode is ON and differentiable
+        tensors = args if arity == count else args[:count]
+        arrays, edges, fix = [], [], []
+        need, bit, kind, marked = 0, 1, None, False
+        for value, able in zip(tensors, ruled):  # noqa: B905 - a checked `zip` is slower
+            if value.__class__ in TENSORS:
+                x = value._array
+                if promotes:
+                    if kind is None:
+                        kind = x.dtype
+                        if kind is not F32 and kind is not F64:
+                            return general(*args)
+                    elif x.dtype is not kind:
+                        return general(*args)
+                arrays.append(x)
+                edge = value._edge
+                if edge is not None:
+                    marked = True
+                    if not able or not recording:
+                        edge = None
+                    elif not edge.plain:
+                        edge = edge.resolve(value)
+                if edge is not None:
+                    need |= bit
+                    fix.append((x.shape, x.dtype))
+                else:
+                    fix.append(None)
+                edges.append(edge)
+            elif value is None:
+                arrays.append(None)
+                edges.append(None)
+                fix.append(None)
+            else:
+                return general(*args)
+            bit += bit
+        if check is not None:
+            check(*arrays)
+        try:
+            if noisy is not None and ((k := arrays[0].dtype) is F32 or k is F64):
+                token = enter()  # `quietly`, without its call
+                try:
+                    r = noisy(*arrays, *args[count:])
+                finally:
+                    leave(token)
+            else:
+                r = forward(*arrays, *args[count:])
+        except Opaque:
+            return general(*args)
+        except Exception as error:
+            raise explained(made, tensors, error) from None
+        if r.__class__ is not _ndarray:
+            if r.__class__ is tuple:
+                several = True  # once and for all: the general way has such operators
+                return general(*args)
+            r = as_array(r)
+        t = _new(Tensor)
+        t._array = r
+        t._base = t._edge = None
+        t._versions = versions = [0, 0, None, None]
+        dtype = r.dtype
+        if not need or (dtype is not F32 and dtype is not F64 and not is_differentiable(dtype)):
+            if marked:
+                t._edge = lost(tensors, mode, "dtype" if need else "rule")
+            return t
+        t._edge = node = cls()
+        node.next = tuple(edges)
+        node.seq = seq = clock()
+        node.out_shape = r.shape
+        node.out_dtype = dtype
+        node.fix = fix
+        node.extra = None
+        plan = plans.get(need)
+        if plan is None:
+            plans[need] = plan = made.plan(need)
+        node.saved = None
+        if plan:
+            saved: dict[str, Any] = {}
+            freeable = False
+            for name, what, index in plan:
+                if what == "param":
+                    saved[name] = args[count + index]
+                elif what == "tensor":
+                    saved[name] = value = args[index]
+                    if value is not None:
+                        freeable = True
+                        if value._inference:
+                            check_inference(value)
+                elif what == "out":
+                    saved[name] = (r, versions, seq)
+                    freeable = True
+                else:
+                    saved[name] = arrays[index].shape
+            node.saved = saved if freeable else Numbers(saved)
+        frame = _frame(1)
+        code = frame.f_code
+        if INTERNAL[code.co_filename]:
+            frame = user_frame(frame)
+            code = frame.f_code
+        node.code = code
+        node.offset = frame.f_lasti
+        return t
+
+    def prepare() -> None:
+        nonlocal differentiable
+        differentiable = bool(made.rules)
+
+    call.prepare = prepare  # type: ignore[attr-defined]
+    return call
 
 
 # The general way
@@ -598,7 +738,7 @@ def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bo
     Without any tensor the operator is a function on arrays (rules call operators so).
     """
     some = any(isinstance(v, Tensor) for v in values)
-    if not some and len(values) == 2 and all(isinstance(v, NUMBERS) for v in values):
+    if not some and len(values) == 2 and all(v.__class__ in NUMBERS for v in values):
         first = values[0]  # torch.mul(2, 3) is a tensor
         return wrap(np.asarray(first, of_scalar(first).numpy)), values[1]
     if not some:
@@ -817,6 +957,9 @@ def _values(node: Any, recorded: bool) -> dict[str, Any]:
             return saved.unpacked(node, recorded)
         if kind is tuple or kind is list:  # of a fast way
             saved = dict(zip((*node.op.tensors, "out"), saved, strict=True))
+            for index, name in enumerate(node.op.tensors):
+                fix = node.fix
+                saved[f"{name}_shape"] = node.out_shape if fix is None else fix[index][0]
     values = {}
     for name, value in saved.items():
         if value.__class__ in TENSORS or isinstance(value, Tensor):
@@ -966,6 +1109,8 @@ def explained(made: Op, tensors: Any, error: Exception) -> Exception:
                         f"non-singleton dimension {dim}",
                         f"the shapes are {list(one)} and {list(other)}; they broadcast from the "
                         "right, where sizes are equal or 1",
+                        "to do: .unsqueeze(dim) for a dimension of size 1, or bring them to one "
+                        "shape",
                     )
     if type(error) in (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError):
         return failure(type(error), str(error)) if "\n  here: " not in str(error) else error

@@ -78,6 +78,7 @@ def check_inference(tensor: Any) -> None:
             "inference mode in computation tracked by autograd. To work around this, you can make "
             "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
             "instead of `torch.inference_mode()`.",
+            f"the inference tensor has shape {list(tensor._array.shape)}",
         )
 
 

@@ -16,13 +16,15 @@ from typing import Any, NoReturn
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _PROGRAMS = os.path.join(_PACKAGE, "programs") + os.sep  # shown to users as their own code
+_COPY = os.path.join(os.path.dirname(os.__file__), "copy.py")  # calls __deepcopy__ for the user
 
 
 class _Internal(dict[str, bool]):
-    """File name -> whether it is leafgrad's own code, found out at the first question."""
+    """File name -> whether it is leafgrad's own code (or `copy`), asked once."""
 
     def __missing__(self, filename: str) -> bool:
         own = filename.startswith(_PACKAGE) and not filename.startswith(_PROGRAMS)
+        own = own or filename == _COPY
         self[filename] = own
         return own
 
@@ -114,14 +116,14 @@ def _whole_call(filename: str, line: int, col: int, end: int, end_col: int) -> t
         return line, col
     starts = [
         (node.lineno, node.col_offset)
-        for node in _parsed(filename)
+        for node in parsed(filename)
         if isinstance(node, ast.Call) and (node.end_lineno, node.end_col_offset) == (end, end_col)
     ]
     return max((s for s in starts if s < (line, col)), default=(line, col))
 
 
 @functools.lru_cache(maxsize=64)
-def _parsed(filename: str) -> list[Any]:
+def parsed(filename: str) -> list[Any]:
     """All nodes of a source file's syntax tree."""
     try:
         return list(ast.walk(ast.parse("".join(linecache.getlines(filename)))))
@@ -131,7 +133,7 @@ def _parsed(filename: str) -> list[Any]:
 
 def _statements(filename: str) -> list[Any]:
     kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)
-    return [node for node in _parsed(filename) if isinstance(node, kinds)]
+    return [node for node in parsed(filename) if isinstance(node, kinds)]
 
 
 def where(mark: tuple[CodeType, int] | None) -> str:

@@ -13,7 +13,7 @@ from ..device import require_cpu
 from ..dtypes import dtype as DType
 from ..graph.hooks import RemovableHandle
 from ..graph.modes import no_grad
-from ..graph.source import here
+from ..graph.source import fail, here
 from ..tensor import Tensor
 from .backward_hook import BackwardHook
 from .parameter import Buffer, Parameter
@@ -752,8 +752,12 @@ class Module:
                         errors.insert(0, f"{kind} key(s) in state_dict: {named}. ")
             if errors:
                 listed = "\n\t".join(errors)
-                raise RuntimeError(
-                    f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}"
+                fail(
+                    RuntimeError,
+                    f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}",
+                    *_likely_names(found.unexpected_keys, found.missing_keys),
+                    "to do: rename the keys, load into the model they were saved from, or pass "
+                    "strict=False to leave out keys (sizes must fit all the same)",
                 )
         return found
 
@@ -959,6 +963,22 @@ def dotted_names(module: Module) -> dict[int, str]:
     """The dotted path of each parameter and buffer of a module, by `id`."""
     members = chain(module.named_parameters(), module.named_buffers())
     return {id(member): name for name, member in members}
+
+
+def _likely_names(unexpected: list[str], missing: list[str]) -> list[str]:
+    """Keys that were perhaps misspelt, or saved from a model inside another."""
+    import difflib
+
+    lines = []
+    for key in unexpected[:5]:
+        close = difflib.get_close_matches(key, missing, 1, 0.8)
+        if close:
+            lines.append(f'perhaps "{key}" is "{close[0]}"')
+    for prefix in {key.partition(".")[0] + "." for key in unexpected}:
+        if len(missing) > 1 and {prefix + key for key in missing} <= set(unexpected):
+            lines.append(f'all missing keys are there with "{prefix}" in front: it was saved from '
+                         "a wrapper, such as DataParallel")  # fmt: skip
+    return lines
 
 
 def _add_global(name: str, hook: Any, *flags: str) -> RemovableHandle:

@@ -38,7 +38,8 @@ class Parameter(Tensor):
                  "to do: nn.Parameter(torch.tensor(...))")  # fmt: skip
         if requires_grad and not is_differentiable(made._array.dtype):
             fail(RuntimeError, "Only Tensors of floating point and complex dtype can require "
-                               "gradients", f"this one has dtype {made.dtype}")  # fmt: skip
+                               "gradients", f"this one has dtype {made.dtype}",
+                 "to do: make it from floats ([1.0, 2.0]), pass dtype=torch.float32, or .float()")  # fmt: skip
         made._base = None
         made._edge = LEAF if requires_grad else None
         return made

@@ -21,6 +21,7 @@ from . import (
     arithmetic,
     casting,
     comparison,
+    convolution,
     creation,
     elementwise,
     indexing,
@@ -41,7 +42,7 @@ from . import (
 FAMILIES = (
     arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
-    spectral,
+    spectral, convolution,
 )  # fmt: skip
 
 

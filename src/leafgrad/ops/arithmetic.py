@@ -242,7 +242,8 @@ def _updating(call: Any, ufunc: Any) -> Any:
             and (
                 sort is float or sort is int
                 or (y.__class__ is np.ndarray and sort in TENSORS and y.dtype is x.dtype
-                    and (mode is OFF or other._edge is None))
+                    and (mode is OFF or other._edge is None)
+                    and ((x.base is None and y.base is None) or not np.may_share_memory(x, y)))
             )
             and not self._inference
             and 0 not in x.strides
@@ -290,7 +291,23 @@ def mul(input, other):
     return np.multiply(input, other)
 
 
-mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
+def _times(g: Any, factor: Any, shape: Any) -> Any:
+    """g · factor. For a 0-dim argument the sum of it too, in one pass over the memory: of large
+    arrays, a fit's `theta[0] * X`, that is a third of the time."""
+    if (
+        not shape and g.__class__ is factor.__class__ is np.ndarray and g.dtype is factor.dtype
+        and (g.dtype.char == "d" or (g.dtype.char == "f" and g.size <= 4096)) and g.ndim
+        and g.shape == factor.shape
+        and g.flags.c_contiguous and factor.flags.c_contiguous
+    ):  # fmt: skip
+        return np.dot(g.reshape(-1), factor.reshape(-1))
+    return g * factor
+
+
+mul.vjp(
+    input=lambda g, other, input_shape: _times(g, other, input_shape),
+    other=lambda g, input, other_shape: _times(g, input, other_shape),
+)
 mul_ = _updating(mul, np.multiply)
 
 

@@ -8,6 +8,7 @@ of the input) and the gradient of the weights.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -234,3 +235,409 @@ _weight_gradient.vjp(
         grad, g, input_shape, stride, padding, dilation, groups
     ),
 )
+
+
+# What a call asks for
+
+
+def listed(value: Any, dims: int) -> Sizes:
+    """A parameter given for all dimensions, or for each."""
+    if value.__class__ is int:
+        return (value,) * dims
+    value = (value,) if isinstance(value, int) else tuple(value)
+    return value * dims if len(value) == 1 else value
+
+
+def shown(values: Sequence[int]) -> str:
+    """Sizes as PyTorch's errors print them: "3 x 4"."""
+    return " x ".join(map(str, values))
+
+
+def _each(name: str, value: Any, dims: int) -> Sizes:
+    found = listed(value, dims)
+    if len(found) != dims:
+        fail(RuntimeError, f"expected {name} to be a single integer value or a list of {dims} "
+                           "values to match the convolution dimensions, but got "
+                           f"{name}={list(found)}")  # fmt: skip
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _planned(shape: Sizes, weight: Sizes, bias: Sizes | None, stride: Any, padding: Any,
+             dilation: Any, groups: int, transposed: bool, output_padding: Any) -> Any:  # fmt: skip
+    """Stride, padding and dilation for each dimension, and the size of the result."""
+    dims = len(weight) - 2
+    if dims < 1:
+        fail(RuntimeError, "weight should have at least three dimensions")
+    if groups <= 0:
+        fail(RuntimeError, "non-positive groups is not supported")
+    stride, padding = _each("stride", stride, dims), _each("padding", padding, dims)
+    dilation = _each("dilation", dilation, dims)
+    more = _each("output_padding", output_padding, dims)
+    if min(padding) < 0:
+        fail(RuntimeError, "negative padding is not supported")
+    if min(more) < 0:
+        fail(RuntimeError, "negative output_padding is not supported")
+    if min(stride) <= 0:
+        fail(RuntimeError, "non-positive stride is not supported")
+    if min(dilation) <= 0:
+        fail(RuntimeError, f"dilation should be greater than zero, but got {list(dilation)}")
+    if len(shape) != dims + 2:
+        fail(RuntimeError, f"Expected {dims + 2}-dimensional input for {dims + 2}-dimensional "
+                           f"weight {list(weight)}, but got {len(shape)}-dimensional input of "
+                           f"size {list(shape)} instead")  # fmt: skip
+    if weight[0] < groups:
+        fail(RuntimeError, f"Given groups={groups}, expected weight to be at least {groups} at "
+                           "dimension 0, but got weight of size "
+                           f"{list(weight)} instead")  # fmt: skip
+    if weight[0] % groups:
+        fail(RuntimeError, f"Given groups={groups}, expected weight to be divisible by {groups} at "
+                           f"dimension 0, but got weight of size [{list(weight)}] "
+                           "instead")  # fmt: skip
+    channels = weight[0] if transposed else weight[1] * groups
+    given = f"Given transposed={int(transposed)}" if transposed else f"Given groups={groups}"
+    if shape[1] != channels:
+        fail(RuntimeError, f"{given}, weight of size {list(weight)}, expected input{list(shape)} "
+                           f"to have {channels} channels, but got {shape[1]} channels "
+                           "instead")  # fmt: skip
+    out = weight[1] * groups if transposed else weight[0]
+    if bias is not None and bias != (out,):
+        given = f"{given}, weight" if transposed else "Given weight"
+        fail(RuntimeError, f"{given} of size {list(weight)}, expected bias to be 1-dimensional "
+                           f"with {out} elements, but got bias of size {list(bias)} "
+                           "instead")  # fmt: skip
+    kernel, size = weight[2:], shape[2:]
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if min(kernel) <= 0:
+        fail(RuntimeError, "kernel size should be greater than zero, but got "
+                           f"{by_axis('kernel', kernel)}")  # fmt: skip
+    if transposed:
+        made = tuple((n - 1) * s - 2 * p + span + m for n, s, p, span, m
+                     in zip(size, stride, padding, spans, more, strict=True))  # fmt: skip
+        if any(m >= s and m >= d for m, s, d in zip(more, stride, dilation, strict=True)):
+            fail(RuntimeError, "output padding must be smaller than either stride or dilation, "
+                               f"but got {by_axis('output_padding', more)} "
+                               f"{by_axis('stride', stride)} "
+                               f"{by_axis('dilation', dilation)}")  # fmt: skip
+        if min(made) < 1:
+            fail(RuntimeError, f"Given input size per channel: ({shown(size)}). Calculated output "
+                               f"size per channel: ({shown(made)}). Output size is too "
+                               "small")  # fmt: skip
+        return stride, padding, dilation, made
+    whole = [n + 2 * p for n, p in zip(size, padding, strict=True)]
+    if any(n < span for n, span in zip(whole, spans, strict=True)):
+        fail(RuntimeError, f"Calculated padded input size per channel: ({shown(whole)}). Kernel "
+                           f"size: ({shown(spans)}). Kernel size can't be greater than actual "
+                           "input size")  # fmt: skip
+    if not min(size):
+        fail(RuntimeError, "Only zero batch or zero channel inputs are supported, but got input "
+                           f"shape: {list(shape)}")  # fmt: skip
+    made = tuple((n - span) // s + 1 for n, span, s in zip(whole, spans, stride, strict=True))
+    return stride, padding, dilation, made
+
+
+def by_axis(name: str, values: Sequence[int], by: str = " ") -> str:
+    """Values as PyTorch's errors name them: "stride_height: 1 stride_width: 2"."""
+    axes = ("depth", "height", "width")[-len(values) :] if len(values) < 4 else ()
+    return by.join(f"{name}_{a}: {v}" for a, v in zip(axes, values, strict=False))
+
+
+def _check_dtypes(input: Any, weight: Any) -> None:
+    if input.dtype != weight.dtype:
+        raise RuntimeError(f"expected scalar type {legacy(input)} but found {legacy(weight)}")
+    if input.dtype.kind == "b":
+        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
+
+
+def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any,
+                dilation: Any, transposed: bool, output_padding: Any,
+                groups: int) -> Tensor:  # fmt: skip
+    """A convolution over the dimensions after batch and channels; or its transpose.
+
+    f[n, c, *], f[o, c / groups, *kernel], f[o] -> f[n, o, *]; transposed: f[n, o, *],
+    f[o, c / groups, *kernel], f[c] -> f[n, c, *]
+    """
+    one, two = input._array, weight._array
+    stride, padding, dilation, size = _planned(
+        one.shape, two.shape, None if bias is None else bias._array.shape,
+        *(tuple(v) if v.__class__ is list else v for v in (stride, padding, dilation)),
+        groups, transposed,
+        tuple(output_padding) if output_padding.__class__ is list else output_padding,
+    )  # fmt: skip
+    if one.dtype is not two.dtype or one.dtype.kind == "b":
+        _check_dtypes(one, two)
+    apply = _transposed if transposed else _convolution
+    return apply(input, weight, bias, stride, padding, dilation, groups, size)
+
+
+def _refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+    """PyTorch's error for arguments of wrong types."""
+    kinds = [type(a).__name__ for a in args if a is not None]
+    kinds += [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+    fail(TypeError, f"{name}() received an invalid combination of arguments - got "
+                    f"({', '.join(kinds)}), but expected one of:\n * (Tensor input, Tensor weight, "
+                    "Tensor bias, ints stride, ints or str padding, ints dilation, int "
+                    "groups)")  # fmt: skip
+
+
+def _batched(name: str, dims: int, input: Any, weight: Any, bias: Any, *numbers: Any) -> bool:
+    """Whether the input has a batch dimension; PyTorch's errors for what no convolution takes."""
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)) or not (
+        bias is None or isinstance(bias, Tensor)
+    ):
+        _refuse(name, input, weight, bias)
+    for value in numbers:
+        if value.__class__ is not int and not isinstance(value, (tuple, list, int)):
+            _refuse(name, input, weight, bias, stride=value)
+    if bias is not None and bias._array.dtype != input._array.dtype and "transpose" not in name:
+        fail(RuntimeError, f"Input type ({c_name(input._array)}) and bias type "
+                           f"({c_name(bias._array)}) should be the same")  # fmt: skip
+    if input.ndim not in (dims + 1, dims + 2):
+        fail(RuntimeError, f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to "
+                           f"{name}, but got input of size: {list(input.shape)}")  # fmt: skip
+    return input.ndim == dims + 2
+
+
+def _same(input: Any, weight: Any, bias: Any, stride: Any, dilation: Any,
+          groups: int) -> Tensor:  # fmt: skip
+    """A convolution with as much padding as keeps the size; what is odd goes after the input."""
+    shape = weight.shape
+    dims = len(shape) - 2
+    if groups <= 0:
+        fail(RuntimeError, "non-positive groups is not supported")
+    if dims < 1:
+        fail(RuntimeError, "weight should have at least three dimensions")
+    if input.ndim != dims + 2:
+        fail(RuntimeError, f"Expected {dims + 2}-dimensional input for {dims + 2}-dimensional "
+                           f"weight{list(shape)}, but got {input.ndim}-dimensional input of size "
+                           f"{list(input.shape)} instead")  # fmt: skip
+    for name, value in (("stride", stride), ("dilation", dilation)):
+        if len(listed(value, dims)) != dims:
+            fail(RuntimeError, f"{name} cannot broadcast to {dims} dimensions")
+    if any(s != 1 for s in listed(stride, dims)):
+        fail(RuntimeError, "padding='same' is not supported for strided convolutions")
+    wide = [d * (k - 1) for d, k in zip(listed(dilation, dims), shape[2:], strict=True)]
+    if any(w % 2 for w in wide):
+        input = constant_pad_nd(input, [n for w in reversed(wide) for n in (0, w % 2)])
+    half = tuple(w // 2 for w in wide)
+    return convolution(input, weight, bias, 1, half, dilation, False, 0, groups)
+
+
+def _conv(name: str, dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any,
+          dilation: Any, groups: int) -> Any:  # fmt: skip
+    batched = _batched(name, dims, input, weight, bias, stride, dilation, groups)
+    if not batched:
+        input = input.unsqueeze(0)
+    if padding.__class__ is str:
+        if padding == "same":
+            found = _same(input, weight, bias, stride, dilation, groups)
+        elif padding == "valid":
+            found = convolution(input, weight, bias, stride, 0, dilation, False, 0, groups)
+        else:
+            fail(RuntimeError, f"Invalid padding string: '{padding}'")
+    else:
+        found = convolution(input, weight, bias, stride, padding, dilation, False, 0, groups)
+    return found if batched else found.squeeze(0)  # type: ignore[attr-defined]
+
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+           padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """A convolution: f[n, c, l], f[o, c / groups, k], f[o] -> f[n, o, *]; the batch may lack.
+
+    padding: zeros around the input; or "valid" for none, "same" for a result of the input's size
+    """
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+           padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """A convolution: f[n, c, h, w], f[o, c / groups, j, k], f[o] -> f[n, o, *, *]; the batch may
+    lack.
+
+    padding: zeros around the input; or "valid" for none, "same" for a result of the input's size
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+           padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:  # fmt: skip
+    """A convolution: f[n, c, d, h, w], f[o, c / groups, i, j, k], f[o] -> f[n, o, *, *, *]; the
+    batch may lack.
+
+    padding: zeros around the input; or "valid" for none, "same" for a result of the input's size
+    """
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv_transpose(name: str, dims: int, input: Any, weight: Any, bias: Any, stride: Any,
+                    padding: Any, output_padding: Any, groups: int,
+                    dilation: Any) -> Any:  # fmt: skip
+    batched = _batched(name, dims, input, weight, bias, stride, padding, output_padding, dilation)
+    if not batched:
+        input = input.unsqueeze(0)
+    found: Any = convolution(
+        input, weight, bias, stride, padding, dilation, True, output_padding, groups
+    )
+    return found if batched else found.squeeze(0)
+
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Tensor:  # fmt: skip
+    """The gradient of `conv1d` as a layer: f[n, c, l], f[c, o / groups, k], f[o] -> f[n, o, *].
+
+    padding: what the convolution would pad; output_padding: what it would leave over at the end
+    """
+    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding,
+                           output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Tensor:  # fmt: skip
+    """The gradient of `conv2d` as a layer: f[n, c, h, w], f[c, o / groups, j, k], f[o] ->
+    f[n, o, *, *].
+
+    padding: what the convolution would pad; output_padding: what it would leave over at the end
+    """
+    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding,
+                           output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1,
+                     dilation: Any = 1) -> Tensor:  # fmt: skip
+    """The gradient of `conv3d` as a layer: f[n, c, d, h, w], f[c, o / groups, i, j, k], f[o] ->
+    f[n, o, *, *, *].
+
+    padding: what the convolution would pad; output_padding: what it would leave over at the end
+    """
+    return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding,
+                           output_padding, groups, dilation)  # fmt: skip
+
+
+def conv_tbc(input: Any, weight: Any, bias: Tensor, pad: int = 0) -> Tensor:
+    """A convolution with the batch in the middle: f[t, n, c], f[k, c, o], f[o] -> f[*, n, o]."""
+    found: Any = convolution(
+        input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad, 1, False, 0, 1
+    )
+    return found.permute(2, 0, 1)  # type: ignore[no-any-return]
+
+
+# Unfold and fold
+
+
+@op(name="im2col", check=floating("im2col_out_cpu", "fVcb"), linear=True)
+def _unfold(input, /, kernel, dilation, padding, stride, count):
+    """The windows of images as columns: f[n, c, *size] -> f[n, c * kernel, count]."""
+    x = padded(input, padding)
+    seen = windows(x, kernel, stride, dilation, count)
+    dims = len(kernel)
+    seen = np.transpose(seen, (dims + 1, *range(dims + 1), *range(dims + 2, 2 * dims + 2)))
+    return seen.reshape(input.shape[0], input.shape[1] * math.prod(kernel), math.prod(count))
+
+
+@op(name="col2im", check=floating("col2im_out_cpu", "fVcb"), linear=True)
+@kernel
+def _fold(input, /, kernel, dilation, padding, stride, count, size):
+    """The sums of windows where they overlap: f[n, c * kernel, count] -> f[n, c, *size]."""
+    n = input.shape[0]
+    cols = input.reshape(n, input.shape[1] // math.prod(kernel), *kernel, *count)
+    cols = np.moveaxis(cols, 0, len(kernel) + 1)
+    whole = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
+    return np.array(folded(cols, stride, dilation, whole)[_inner(size, padding)], order="C")
+
+
+_unfold.vjp(
+    input=lambda g, input_shape, kernel, dilation, padding, stride, count: _fold(
+        g, kernel, dilation, padding, stride, count, input_shape[2:]
+    )
+)
+_fold.vjp(
+    input=lambda g, kernel, dilation, padding, stride, count: _unfold(
+        g, kernel, dilation, padding, stride, count
+    )
+)
+
+
+def _pair(name: str, value: Any) -> Sizes:
+    found = listed(value, 2)
+    if len(found) != 2:
+        fail(RuntimeError, f"It is expected {name} equals to 2, but got size {len(found)}")
+    return found
+
+
+def _blocks(size: Sizes, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Sizes:
+    """How many windows there are along each axis; PyTorch's errors for numbers not positive."""
+    if min(kernel) <= 0:
+        fail(RuntimeError, "kernel size should be greater than zero, but got "
+                           f"{by_axis('kernel', kernel)}")  # fmt: skip
+    if min(dilation) <= 0:
+        fail(RuntimeError, "dilation should be greater than zero, but got "
+                           f"{by_axis('dilation', dilation)}")  # fmt: skip
+    if min(padding) < 0:
+        fail(RuntimeError, f"padding should be non-negative, but got {by_axis('pad', padding)}")
+    if min(stride) <= 0:
+        fail(RuntimeError, f"stride should be greater than zero, but got "
+                           f"{by_axis('stride', stride)}")  # fmt: skip
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s
+                 in zip(size, padding, dilation, kernel, stride, strict=True))  # fmt: skip
+
+
+def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
+           stride: Any = 1) -> Tensor:  # fmt: skip
+    """What each position of a window sees, as columns: f[n, c, h, w] -> f[n, c * j * k, positions];
+    the batch may lack."""
+    kernel, dilation = _pair("kernel_size", kernel_size), _pair("dilation", dilation)
+    padding, stride = _pair("padding", padding), _pair("stride", stride)
+    shape = tuple(input.shape)
+    if len(shape) not in (3, 4):
+        input.size(2)  # PyTorch asks for it, before it looks at the number of dimensions
+    count = _blocks(shape[-2:], kernel, dilation, padding, stride)
+    if len(shape) not in (3, 4) or 0 in shape[-3:]:
+        fail(RuntimeError, "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and "
+                           "other non-zero dimensions for input, but got: "
+                           f"{list(shape)}")  # fmt: skip
+    if min(count) < 1:
+        fail(RuntimeError, f"Given input with spatial size {shape[-2:]}, kernel_size={kernel}, "
+                           f"dilation={dilation}, padding={padding}, calculated shape of the array "
+                           f"of sliding blocks as {count}, but its components must be at least "
+                           "one.")  # fmt: skip
+    batched = len(shape) == 4
+    found: Any = _unfold(input if batched else input.unsqueeze(0), kernel, dilation, padding,
+                         stride, count)  # fmt: skip
+    return found if batched else found.squeeze(0)  # type: ignore[no-any-return]
+
+
+def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
+         stride: Any = 1) -> Tensor:  # fmt: skip
+    """The transpose of `unfold`, the sums of the windows where they overlap:
+    f[n, c * j * k, positions] -> f[n, c, h, w]; the batch may lack."""
+    size, kernel = _pair("output_size", output_size), _pair("kernel_size", kernel_size)
+    dilation, padding = _pair("dilation", dilation), _pair("padding", padding)
+    stride = _pair("stride", stride)
+    shape = tuple(input.shape)
+    count = _blocks(size, kernel, dilation, padding, stride)
+    if len(shape) not in (2, 3) or 0 in shape[-2:]:
+        fail(RuntimeError, "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch "
+                           "size and non-zero dimensions for input, but got: "
+                           f"{list(shape)}")  # fmt: skip
+    axis = len(shape) - 2
+    if shape[axis] % math.prod(kernel):
+        fail(RuntimeError, f"Expected size of input's dimension {axis} to be divisible by the "
+                           f"product of kernel_size, but got input.size({axis})={shape[axis]} and "
+                           f"kernel_size={kernel}.")  # fmt: skip
+    given = (f"Given output_size={size}, kernel_size={kernel}, dilation={dilation}, "
+             f"padding={padding}, stride={stride}, ")  # fmt: skip
+    if shape[-1] != math.prod(count) and min(count) >= 0:
+        fail(RuntimeError, f"{given}expected size of input's dimension {axis + 1} to match the "
+                           f"calculated number of sliding blocks {' * '.join(map(str, count))} = "
+                           f"{math.prod(count)}, but got "
+                           f"input.size({axis + 1})={shape[-1]}.")  # fmt: skip
+    if min(count) < 1:
+        fail(RuntimeError, f"{given}calculated shape of the array of sliding blocks as {count}, "
+                           "which is too small (non-positive)")  # fmt: skip
+    batched = len(shape) == 3
+    found: Any = _fold(input if batched else input.unsqueeze(0), kernel, dilation, padding, stride,
+                       count, size)  # fmt: skip
+    return found if batched else found.squeeze(0)  # type: ignore[no-any-return]

@@ -38,7 +38,8 @@ def made(array: Any, requires_grad: bool = False) -> Tensor:
     if requires_grad:
         if not is_differentiable(t._array.dtype):
             fail(RuntimeError, "Only Tensors of floating point and complex dtype can require "
-                               "gradients", f"this one has dtype {t.dtype}")  # fmt: skip
+                               "gradients", f"this one has dtype {t.dtype}",
+                 "to do: make it from floats ([1.0, 2.0]), pass dtype=torch.float32, or .float()")  # fmt: skip
         t._edge = LEAF
     from ..graph.modes import current
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..graph.inplace import check_writable, write
+from ..graph.inplace import check_overlap, check_writable, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
@@ -76,8 +76,11 @@ def part_op(**options: Any) -> Any:
         def into(self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
             mode = current()
             if mode is OFF or (mode is ON and not any(t.requires_grad for t in (self, *others))):
-                check_writable(self, False)
-                act(self._array, *[t._array for t in others], *params)
+                check_writable(self, False, made.name)
+                arrays = [t._array for t in others]
+                for array in arrays:
+                    check_overlap(self._array, array, made.name)
+                act(self._array, *arrays, *params)
                 bump(self, here())
                 return self
             return write(made, self, others, params)
@@ -90,7 +93,7 @@ def part_op(**options: Any) -> Any:
 
 def on_arrays(call: Any, g: Any, *rest: Any) -> Any:
     """An operator on a gradient; on an array, quickly, its forward alone."""
-    return call.op.forward(g, *rest) if g.__class__ is np.ndarray else call(g, *rest)
+    return call(g, *rest) if isinstance(g, Tensor) else call.op.forward(g, *rest)
 
 
 # x[i], x[i:j]
@@ -316,9 +319,12 @@ def _explained(error: IndexError, array: Any, index: Any, dims: tuple[int, ...])
 def _index(input, index, /, dims):
     """The elements at an index."""
     try:
-        return input[_key(index, dims)]
+        found = input[_key(index, dims)]
     except IndexError as error:
         raise _explained(error, input, index, dims) from None
+    # NumPy puts the indexed dimensions first in memory; PyTorch leaves rows as rows.
+    real = input.__class__ is np.ndarray
+    return np.ascontiguousarray(found) if real and input.flags.c_contiguous else found
 
 
 @op
@@ -439,7 +445,8 @@ def _simplified(item: Any) -> Any:
         or array.dtype.itemsize == 2
         or (array.dtype.kind == "i" and (array.dtype.itemsize == 1))
     ):
-        fail(IndexError, "tensors used as indices must be long, int, byte or bool tensors")
+        fail(IndexError, "tensors used as indices must be long, int, byte or bool tensors",
+             f"this index is {item.dtype}", "to do: index.long()")  # fmt: skip
     if array.dtype == np.uint8:
         warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype "
                       "torch.bool instead.", stacklevel=4)  # fmt: skip
@@ -449,7 +456,7 @@ def _simplified(item: Any) -> Any:
     return item
 
 
-def _start(self: Tensor, items: tuple[Any, ...], assigning: bool) -> Any:
+def _start(self: Tensor, items: tuple[Any, ...]) -> Any:
     """The views of a basic index, and what index tensors there are for which dimensions of them."""
     items = tuple([_simplified(item) for item in items])
     named = 0
@@ -477,7 +484,7 @@ def _start(self: Tensor, items: tuple[Any, ...], assigning: bool) -> Any:
             found = _at(found, dim, item, own)
             own += 1
         elif kind is slice:
-            found = _between(found, dim, item, len(items) > 1 or assigning)
+            found = _between(found, dim, item, True)
             dim += 1
             own += 1
         elif item is None:
@@ -567,7 +574,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         try:
             return viewed(_select.op, self, 0, index)
         except IndexError:
-            _start(self, (index,), False)  # explains
+            _start(self, (index,))  # explains
             raise
     if kind is slice:
         return _between(self, 0, index, False)
@@ -591,7 +598,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         place = index._array
         if place.ndim and place.dtype == np.int64:
             return _index(self, index, (0,))
-    found, tensors = _start(self, _items(index), False)
+    found, tensors = _start(self, _items(index))
     if not tensors:
         return viewed(_alias.op, self) if found is self else found
     place, dims = _combined(tensors)
@@ -630,7 +637,10 @@ def _written(self: Tensor, index: Any, value: Any) -> bool:
         if mode is ON and value.requires_grad:
             return False
         value = value._array
-        if value.dtype != array.dtype:
+        if value.dtype != array.dtype or (
+            (value.base is not None or array.base is not None)
+            and np.may_share_memory(array, value)
+        ):
             return False
     key = _plain_key(index)
     if key is None or 0 in array.strides:
@@ -660,15 +670,17 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     if index.__class__ is bool:
         index = None
     items = (index,) if index.__class__ is int or index.__class__ is slice else _items(index)
-    found, tensors = _start(self, items, True)
+    found, tensors = _start(self, items)
     array = value._array
     if not tensors:
-        if not array.ndim:
-            fill_(found, value)
-        else:
-            if array.shape != found._array.shape:
-                value = expand(_without_ones(value), found._array.shape)
+        shape = found._array.shape
+        if array.ndim and array.shape != shape:
+            value = _without_ones(value)
+            copy_(found, value if value._array.shape == shape else expand(value, shape))
+        elif array.shape == shape:
             copy_(found, value)
+        else:
+            fill_(found, value)
         return
     place, dims = _combined(tensors)
     if place._array.dtype.kind == "b" and not array.ndim:
@@ -929,8 +941,6 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         src = wrap(np.asarray(src))
     if src._array.shape != self._array.shape:
         check_broadcast(src._array.shape, self._array.shape)
-    if src is self:
-        return self
     return _copy.into(self, (src,), ())
 
 

@@ -106,6 +106,10 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     return _cat(*tensors, dim=normal_dim(dim, len(first)))
 
 
+def _differ_in_one(shapes: list[Any], d: int) -> bool:
+    return len({(*s[:d], *s[d + 1 :]) for s in shapes}) == 1
+
+
 def _passed_over(tensors: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
     """Tensors of shape (0,) made to fit the others, which are checked to fit each other."""
     shapes = [x._array.shape for x in tensors]
@@ -128,7 +132,11 @@ def _passed_over(tensors: tuple[Tensor, ...], dim: int) -> tuple[Tensor, ...]:
                     RuntimeError,
                     f"Sizes of tensors must match except in dimension {dim}. Expected size {want} "
                     f"but got size {have} for tensor number {position} in the list.",
-                )
+                    f"the shapes are {', '.join(str(list(s)) for s in shapes[:6])}; they differ in "
+                    f"dimension {d}",
+                    *([f"to do: join along that one: dim={d}"] if _differ_in_one(shapes, d) else
+                      ["to do: bring them to one size first"]),
+                )  # fmt: skip
         done.append(x)
     return tuple(done)
 

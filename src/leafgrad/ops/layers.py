@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..graph.modes import no_grad
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.saved import bump
-from ..graph.source import fail, here
+from ..graph.source import fail, failure, here
 from ..tensor import Tensor, wrap
 from .activations import floating, kernel, safe_softmax, softmax, total, total_product
 from .arithmetic import mul
@@ -620,16 +620,26 @@ embedding_double_backward.vjp(
 )
 
 
+def _fail_index(weight: Any, indices: Any) -> NoReturn:
+    rows = weight.shape[0]
+    wrong = indices[(indices < 0) | (indices >= rows)]
+    raise failure(IndexError, "index out of range in self",
+                  f"index {wrong.flat[0]}, but the table has {rows} rows: indices go from 0 to "
+                  f"{rows - 1}",
+                  "to do: make the table larger (num_embeddings), or map unknown indices to one of "
+                  "its rows") from None  # fmt: skip
+
+
 @op(name="embedding")
 def _embedding(weight, indices, /, padding_idx, scale):
     """The rows of a table at the indices: f[n, m], i[...] -> f[..., m]."""
     if indices.__class__ is np.ndarray and indices.size:
         if np.minimum.reduce(indices, axis=None) < 0:
-            raise IndexError("index out of range in self")
+            _fail_index(weight, indices)
     try:
         return np.take(weight, indices, axis=0)
     except IndexError:
-        raise IndexError("index out of range in self") from None
+        _fail_index(weight, indices)
 
 
 _embedding.vjp(

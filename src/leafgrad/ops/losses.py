@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..graph.modes import no_grad
 from ..graph.operator import op
-from ..graph.source import fail
+from ..graph.source import fail, failure
 from ..tensor import Size, Tensor, as_array, wrap
 from .activations import floating, kernel, log_softmax, logistic, logsigmoid
 from .casting import cast
@@ -355,6 +355,13 @@ def _weight_sum(target: Any, kept: Any, share: Any, like: Any) -> Any:
     return target.size if kept is None else np.add.reduce(kept, axis=None, dtype=like.dtype)
 
 
+def _fail_target(wrong: Any, classes: int) -> NoReturn:
+    raise failure(IndexError, f"Target {wrong} is out of bounds.",
+                  f"the input has {classes} classes: targets go from 0 to {classes - 1}",
+                  "to do: count classes from 0, give the last layer more outputs, or leave targets out "
+                  "with ignore_index") from None  # fmt: skip
+
+
 def _nll_forward(input, target, weight, /, ignore_index, reduction):
     """Less the input at each target class, reduced; the mean is over the weights."""
     rows, flat = _rows(input), _flat(target)
@@ -367,7 +374,7 @@ def _nll_forward(input, target, weight, /, ignore_index, reduction):
         values = -rows[np.arange(rows.shape[0]), places]
     except IndexError:
         outside = (flat != ignore_index) & ((flat < 0) | (flat >= rows.shape[1]))
-        raise IndexError(f"Target {flat[outside][0]} is out of bounds.") from None
+        _fail_target(flat[outside][0], rows.shape[1])
     if share is not None:
         values = values * share
     if kept is not None:
@@ -432,7 +439,9 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
     kind = target._array.dtype
     if kind is not _INT64 and kind not in (_INT64, np.dtype(np.uint8)):
         fail(RuntimeError, "expected target dtype to be Long or Byte, but got "
-                           f"{target.dtype.legacy}")  # fmt: skip
+                           f"{target.dtype.legacy}",
+             f"a target of shape {list(aim)} for an input of shape {list(shape)} is class indices",
+             "to do: target.long(); probabilities need the input's shape")  # fmt: skip
     if weight is not None:
         classes = shape[1] if len(shape) > 1 else shape[0]
         if weight._array.shape != (classes,):

@@ -6,20 +6,21 @@ All of them work on the last two dimensions; the dimensions before are a batch o
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import return_types
-from ..dtypes import can_cast, dtype, from_numpy_dtype
+from ..dtypes import can_cast, dtype
 from ..graph.modes import current
 from ..graph.operator import write_out
 from ..graph.source import fail
 from ..tensor import TENSORS, Tensor
 from .products import batched_product as matmul
+from .reductions import _expect as exact
 from .reductions import conj
-from .reductions import expect_dtype as exact
 
 
 class _LinAlgError(RuntimeError):
@@ -33,12 +34,12 @@ LinAlgError = _LinAlgError  # the public name of what PyTorch prints as _LinAlgE
 # Transposes
 
 
-def mT(x: Any) -> Any:  # noqa: N802 - as tensors name it
+def mT(x: Any) -> Any:
     """The matrices transposed."""
     return np.swapaxes(x, -1, -2)
 
 
-def mH(x: Any) -> Any:  # noqa: N802 - as tensors name it
+def mH(x: Any) -> Any:
     """The matrices transposed and conjugated."""
     return conj(np.swapaxes(x, -1, -2))
 
@@ -65,9 +66,14 @@ def diagonal(x: Any) -> Any:
     return np.diagonal(x, 0, -2, -1)
 
 
+def numpy_dtype(x: Any) -> Any:
+    """The NumPy dtype of an array or tensor."""
+    return x._array.dtype if isinstance(x, Tensor) else x.dtype
+
+
 def eye_like(x: Any, n: int) -> Any:
     """The n-by-n identity in the dtype of an array or tensor."""
-    return np.eye(n, dtype=x._array.dtype if isinstance(x, Tensor) else x.dtype)
+    return np.eye(n, dtype=numpy_dtype(x))
 
 
 def scaled_columns(x: Any, d: Any) -> Any:
@@ -78,6 +84,11 @@ def scaled_columns(x: Any, d: Any) -> Any:
 def scaled_rows(d: Any, x: Any) -> Any:
     """diag(d) · X"""
     return np.expand_dims(d, -1) * x
+
+
+def padded(x: Any, rows: int, columns: int) -> Any:
+    """Zeros below and to the right of matrices."""
+    return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(0, rows), (0, columns)]) if rows or columns else x
 
 
 def joined(*terms: Any) -> Any:
@@ -247,9 +258,13 @@ def must_be_tensor(name: str, value: Any, argument: str, position: int) -> None:
                         f"not {type(value).__name__}")  # fmt: skip
 
 
-def kind_of(x: Any) -> dtype:
-    """The dtype of an array."""
-    return from_numpy_dtype(x.dtype)
+def deprecated(name: str, better: str, difference: str) -> None:
+    """PyTorch's warning that `linalg.<better>` took the place of a function."""
+    warnings.warn(
+        f"torch.{name} is deprecated in favor of torch.linalg.{better} and will be removed in a "
+        f"future PyTorch release.\n  {difference}",
+        stacklevel=4,
+    )
 
 
 __all__ = ["LinAlgError", "matmul"]

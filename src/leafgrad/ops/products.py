@@ -19,7 +19,7 @@ import numpy as np
 from ..dtypes import F32, F64, from_numpy_dtype
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
-from ..graph.source import fail
+from ..graph.source import fail, failure
 from ..tensor import TENSORS, Tensor, as_array, normal_dim
 
 __all__ = [
@@ -109,13 +109,28 @@ def _check_matrices(x: Any, y: Any) -> None:
         if each.ndim != 2:
             raise RuntimeError(f"{name} must be a matrix")
     if x.dtype != y.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)}"
+        fail(
+            RuntimeError,
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)}",
+            *_dtype_lines(x, y),
         )
 
 
-def _fail_shapes(x: Any, y: Any) -> NoReturn:
-    raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied {_shapes(x, y)}") from None
+def _dtype_lines(x: Any, y: Any) -> tuple[str, str]:
+    names = from_numpy_dtype(x.dtype), from_numpy_dtype(y.dtype)
+    return (f"the first is {names[0]}, the second {names[1]}; arrays from NumPy are mostly float64",
+            f"to do: convert one of them: .to({names[1]}) or .to({names[0]})")  # fmt: skip
+
+
+def _fail_shapes(x: Any, y: Any, *more: str) -> NoReturn:
+    if not more:
+        more = (f"the first has {x.shape[1]} columns, the second {y.shape[0]} rows: these must be "
+                "equal",)  # fmt: skip
+        if x.shape[1] == y.shape[1]:
+            more = (*more, "to do: transpose the second: a @ b.T")
+        elif x.shape[0] == y.shape[0]:
+            more = (*more, "to do: transpose the first: a.T @ b")
+    raise failure(RuntimeError, f"mat1 and mat2 shapes cannot be multiplied {_shapes(x, y)}", *more) from None
 
 
 def _expanded(x: Any, shape: tuple[int, ...]) -> Any:
@@ -565,7 +580,12 @@ def _linear(input: Any, weight: Any, bias: Any) -> Any:
     try:
         found = _dot(rows, columns)
     except ValueError:
-        _fail_shapes(rows, columns)
+        _fail_shapes(
+            rows, columns,
+            f"the weight takes {weight.shape[1]} features, the input's last dimension is "
+            f"{input.shape[-1]}: its shape is {list(input.shape)}",
+            "to do: bring the features into the last dimension: input.flatten(1), .reshape(...)",
+        )  # fmt: skip
     if bias is not None:
         if bias.shape != weight.shape[:1]:
             _expanded(bias, found.shape)
@@ -577,8 +597,11 @@ def _check_linear(rows: Any, weight: Any, bias: Any) -> None:
     if bias is None:
         _check_matrices(rows, weight)
     elif rows.dtype != weight.dtype:
-        raise RuntimeError("mat1 and mat2 must have the same dtype, but got "
-                           f"{legacy(rows)} and {legacy(weight)}")  # fmt: skip
+        fail(RuntimeError, "mat1 and mat2 must have the same dtype, but got "
+                           f"{legacy(rows)} and {legacy(weight)}",
+             f"the input is {from_numpy_dtype(rows.dtype)}, the weight "
+             f"{from_numpy_dtype(weight.dtype)}; arrays from NumPy are mostly float64",
+             "to do: convert the input (.float()), or the layer (.double())")  # fmt: skip
     else:
         _check_addend(bias, weight)
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..dtypes import can_cast, dtype, from_numpy_dtype
 from ..graph.inplace import NO_GRAD, NORMAL, ViewEdge, check_writable, rebase, write
 from ..graph.modes import OFF, ON, current
-from ..graph.node import LEAF, clock
+from ..graph.node import clock
 from ..graph.operator import Op, apply, op, write_out
 from ..graph.saved import bump
 from ..graph.source import INTERNAL, fail, here, user_frame
@@ -89,7 +89,7 @@ def viewed(made: Op, source: Any, *params: Any) -> Any:
     if INTERNAL[code.co_filename]:
         frame = user_frame(frame)
         code = frame.f_code
-    if below is not None and not below.plain:
+    if below is not None and mode is ON and not below.plain:
         below = below.resolve(source)
     if below is not None and mode is ON:
         edge.node = node = made.node()
@@ -103,9 +103,9 @@ def viewed(made: Op, source: Any, *params: Any) -> Any:
         node.offset = frame.f_lasti
         edge.mark = None
         return view
-    edge.node = None if below is None else LEAF
+    edge.node = None
     edge.mark = (code, frame.f_lasti)
-    if mode is OFF and edge.origin is NORMAL:
+    if mode is OFF:
         edge.origin = NO_GRAD
     return view
 
@@ -205,7 +205,7 @@ def reshaping(find: Callable[..., Any], doc: str) -> Any:
         if self._base is None:
             rebase(self, node)
         else:
-            self._edge = ViewEdge(node, self._versions[COUNT], self._edge.origin, None)
+            self._edge.node, self._edge.count = node, self._versions[COUNT]
         return self
 
     call.__doc__ = doc
@@ -298,7 +298,9 @@ def _check_size(array: Any, size: Any) -> None:
     known = abs(math.prod(size))
     if array.size != known if -1 not in size else known == 0 or array.size % known:
         fail(RuntimeError, f"shape '{size}' is invalid for input of size {array.size}",
-             f"the tensor's shape is {list(array.shape)}")  # fmt: skip
+             f"the tensor's shape is {list(array.shape)}: {array.size} elements; the wanted one has "
+             + (f"{known}" if -1 not in size else f"a multiple of {known}"),
+             "to do: leave one size to be found out: -1")  # fmt: skip
 
 
 def _full_size(array: Any, size: Any) -> tuple[int, ...]:
@@ -350,7 +352,9 @@ def _view_params(input: Tensor, *shape: Any, **kwargs: Any) -> tuple[Any, ...]:
                 RuntimeError,
                 "view size is not compatible with input tensor's size and stride (at least one "
                 "dimension spans across two contiguous subspaces). Use .reshape(...) instead.",
-                f"its shape is {list(array.shape)}, its strides in bytes {list(array.strides)}",
+                f"its shape is {list(array.shape)}, its strides in bytes {list(array.strides)}: its "
+                "elements do not lie in the order of its dimensions, as after transpose()",
+                "to do: .reshape(...), which copies where it must, or .contiguous().view(...)",
             )
     return _view.op, input, size
 

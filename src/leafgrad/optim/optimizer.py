@@ -65,7 +65,11 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            fail(ValueError, "optimizer got an empty parameter list",
+                 "modules and parameters in plain lists and dicts are not found, and a generator "
+                 "such as model.parameters() can be used once",
+                 "to do: keep them in nn.ModuleList, nn.ModuleDict or nn.ParameterList; call "
+                 "model.parameters() anew")  # fmt: skip
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:

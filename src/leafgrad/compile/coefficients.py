@@ -1,0 +1,198 @@
+"""Minimax polynomials, lowest coefficient first: written by tools/minimax.py."""
+
+from __future__ import annotations
+
+EXP_DOUBLE = (  # relative error 2**-60.2
+    float.fromhex("0x1.0000000000000p-1"),
+    float.fromhex("0x1.5555555555559p-3"),
+    float.fromhex("0x1.555555555553ep-5"),
+    float.fromhex("0x1.111111110f642p-7"),
+    float.fromhex("0x1.6c16c16c1f335p-10"),
+    float.fromhex("0x1.a01a01b017755p-13"),
+    float.fromhex("0x1.a01a017b2b891p-16"),
+    float.fromhex("0x1.71ddf7c345a8cp-19"),
+    float.fromhex("0x1.27e536d1b1891p-22"),
+    float.fromhex("0x1.af5fd879d49bbp-26"),
+    float.fromhex("0x1.1ee87d70e01dfp-29"),
+)
+
+EXP_FLOAT = (  # relative error 2**-28.8
+    float.fromhex("0x1.0000000000000p-1"),
+    float.fromhex("0x1.5555540000000p-3"),
+    float.fromhex("0x1.5554b00000000p-5"),
+    float.fromhex("0x1.11118a0000000p-7"),
+    float.fromhex("0x1.6d73e40000000p-10"),
+    float.fromhex("0x1.a032f80000000p-13"),
+)
+
+LOG_DOUBLE = (  # relative error 2**-59.5
+    float.fromhex("0x1.5555555555593p-1"),
+    float.fromhex("0x1.999999997f9f5p-2"),
+    float.fromhex("0x1.249249422a883p-2"),
+    float.fromhex("0x1.c71c51d78b845p-3"),
+    float.fromhex("0x1.746649bf66bfbp-3"),
+    float.fromhex("0x1.39a093ce7fdc3p-3"),
+    float.fromhex("0x1.2f1191d8cf35ep-3"),
+)
+
+LOG_FLOAT = (  # relative error 2**-30.2
+    float.fromhex("0x1.55557a0000000p-1"),
+    float.fromhex("0x1.995ecc0000000p-2"),
+    float.fromhex("0x1.31e23e0000000p-2"),
+)
+
+LOG_MORE_DOUBLE = (  # relative error 2**-73.5
+    float.fromhex("0x1.9999999999996p-2"),
+    float.fromhex("0x1.2492492492f56p-2"),
+    float.fromhex("0x1.c71c71c595946p-3"),
+    float.fromhex("0x1.745d1829f047fp-3"),
+    float.fromhex("0x1.3b136499bcff4p-3"),
+    float.fromhex("0x1.11207715b50abp-3"),
+    float.fromhex("0x1.de3c1736ea38ep-4"),
+    float.fromhex("0x1.ead1a0119023fp-4"),
+)
+
+SIN_DOUBLE = (  # relative error 2**-58.0
+    float.fromhex("-0x1.5555555555549p-3"),
+    float.fromhex("0x1.111111110f8a4p-7"),
+    float.fromhex("-0x1.a01a019c15aedp-13"),
+    float.fromhex("0x1.71de357aa35dcp-19"),
+    float.fromhex("-0x1.ae5e682f5f199p-26"),
+    float.fromhex("0x1.5d937ff089c10p-33"),
+)
+
+SIN_FLOAT = (  # relative error 2**-28.0
+    float.fromhex("-0x1.5555460000000p-3"),
+    float.fromhex("0x1.11077c0000000p-7"),
+    float.fromhex("-0x1.9955b60000000p-13"),
+)
+
+COS_DOUBLE = (  # relative error 2**-64.2
+    float.fromhex("0x1.555555555554cp-5"),
+    float.fromhex("-0x1.6c16c16c1521dp-10"),
+    float.fromhex("0x1.a01a019cbf0ccp-16"),
+    float.fromhex("-0x1.27e4f812644eap-22"),
+    float.fromhex("0x1.1ee9f10f89f06p-29"),
+    float.fromhex("-0x1.8fb1095862345p-37"),
+)
+
+COS_FLOAT = (  # relative error 2**-33.1
+    float.fromhex("0x1.55554a0000000p-5"),
+    float.fromhex("-0x1.6c0c1a0000000p-10"),
+    float.fromhex("0x1.99e0ee0000000p-16"),
+)
+
+ATAN_DOUBLE = (  # relative error 2**-59.5
+    float.fromhex("-0x1.555555555553dp-2"),
+    float.fromhex("0x1.9999999995888p-3"),
+    float.fromhex("-0x1.24924922ae4e6p-3"),
+    float.fromhex("0x1.c71c70e66bf4ep-4"),
+    float.fromhex("-0x1.745cf8e5b5bbbp-4"),
+    float.fromhex("0x1.3b1119a588ad8p-4"),
+    float.fromhex("-0x1.10ebbcf2cdeaap-4"),
+    float.fromhex("0x1.df0f794f8b933p-5"),
+    float.fromhex("-0x1.9cd32807fc99bp-5"),
+    float.fromhex("0x1.37d5b516ffbaap-5"),
+    float.fromhex("-0x1.2568548bb6218p-6"),
+)
+
+ATAN_FLOAT = (  # relative error 2**-30.5
+    float.fromhex("-0x1.55554a0000000p-2"),
+    float.fromhex("0x1.9991e40000000p-3"),
+    float.fromhex("-0x1.23b9cc0000000p-3"),
+    float.fromhex("0x1.b226500000000p-4"),
+    float.fromhex("-0x1.f2ec020000000p-5"),
+)
+
+ASIN_DOUBLE = (  # relative error 2**-59.8
+    float.fromhex("0x1.5555555555578p-3"),
+    float.fromhex("0x1.333333332df17p-4"),
+    float.fromhex("0x1.6db6db722b542p-5"),
+    float.fromhex("0x1.f1c71a8ba35c2p-6"),
+    float.fromhex("0x1.6e8bdfe5d7f05p-6"),
+    float.fromhex("0x1.1c49de0ef43d8p-6"),
+    float.fromhex("0x1.ca21430dec803p-7"),
+    float.fromhex("0x1.757797239cd27p-7"),
+    float.fromhex("0x1.618a832c9760ap-7"),
+    float.fromhex("0x1.e15e7faeba707p-9"),
+    float.fromhex("0x1.650106e69179fp-6"),
+    float.fromhex("-0x1.59f5231a7b02dp-6"),
+    float.fromhex("0x1.0be3f8ba3e1f2p-5"),
+)
+
+ASIN_FLOAT = (  # relative error 2**-31.7
+    float.fromhex("0x1.55554c0000000p-3"),
+    float.fromhex("0x1.3338aa0000000p-4"),
+    float.fromhex("0x1.6ca7dc0000000p-5"),
+    float.fromhex("0x1.04cd0a0000000p-5"),
+    float.fromhex("0x1.d58a560000000p-7"),
+    float.fromhex("0x1.349dfe0000000p-5"),
+)
+
+ERF_DOUBLE = (  # relative error 2**-56.3
+    float.fromhex("0x1.06eba8214db69p-3"),
+    float.fromhex("-0x1.812746b037a22p-2"),
+    float.fromhex("0x1.ce2f21a045485p-4"),
+    float.fromhex("-0x1.b82ce313365ebp-6"),
+    float.fromhex("0x1.565bcd2609fbap-8"),
+    float.fromhex("-0x1.c02db7b248079p-11"),
+    float.fromhex("0x1.f9a380afe7066p-14"),
+    float.fromhex("-0x1.f4d784ec55231p-17"),
+    float.fromhex("0x1.ba1117f739d31p-20"),
+    float.fromhex("-0x1.5fe7d1143acabp-23"),
+    float.fromhex("0x1.f516b64849617p-27"),
+    float.fromhex("-0x1.07f3e481824fep-30"),
+)
+
+ERF_FLOAT = (  # relative error 2**-30.1
+    float.fromhex("0x1.06eba80000000p-3"),
+    float.fromhex("-0x1.8127400000000p-2"),
+    float.fromhex("0x1.ce2d640000000p-4"),
+    float.fromhex("-0x1.b801180000000p-6"),
+    float.fromhex("0x1.5449e40000000p-8"),
+    float.fromhex("-0x1.a606c20000000p-11"),
+    float.fromhex("0x1.4f562e0000000p-14"),
+)
+
+ERFCX_DOUBLE = (  # relative error 2**-54.1
+    float.fromhex("0x1.3ba5916e9fd7fp+0"),
+    float.fromhex("-0x1.1df1ad154a28cp-3"),
+    float.fromhex("0x1.f7f5df66fd670p-7"),
+    float.fromhex("0x1.16ecefcfa53f1p-4"),
+    float.fromhex("-0x1.9ddb23c3e8863p-4"),
+    float.fromhex("0x1.7fee004e1060bp-4"),
+    float.fromhex("-0x1.0fb06dfe55945p-4"),
+    float.fromhex("0x1.3079edf6cf43dp-5"),
+    float.fromhex("-0x1.0962388298734p-6"),
+    float.fromhex("0x1.49c6726f7dc47p-8"),
+    float.fromhex("-0x1.8d4a9c4d70b3ep-11"),
+    float.fromhex("-0x1.a1df162a42a06p-13"),
+    float.fromhex("0x1.3be06c03b47dep-13"),
+    float.fromhex("-0x1.995ace2493113p-16"),
+    float.fromhex("-0x1.788dd1177cfd0p-17"),
+    float.fromhex("0x1.7f346f55373fdp-18"),
+    float.fromhex("0x1.3bda9938a4799p-22"),
+    float.fromhex("-0x1.bb6ffa8a1ea4ep-21"),
+    float.fromhex("0x1.3e479b60307b7p-24"),
+    float.fromhex("0x1.d9e05ecf773a1p-24"),
+    float.fromhex("-0x1.2c2034b1f0471p-26"),
+    float.fromhex("-0x1.e375ff28310b4p-27"),
+    float.fromhex("0x1.cd0aee3871ce4p-30"),
+    float.fromhex("0x1.4956f7ef24d79p-30"),
+)
+
+ERFCX_FLOAT = (  # relative error 2**-24.9
+    float.fromhex("0x1.3ba5920000000p+0"),
+    float.fromhex("-0x1.1df1ac0000000p-3"),
+    float.fromhex("0x1.f7f6000000000p-7"),
+    float.fromhex("0x1.16ec920000000p-4"),
+    float.fromhex("-0x1.9ddba20000000p-4"),
+    float.fromhex("0x1.7ff1f60000000p-4"),
+    float.fromhex("-0x1.0fac6c0000000p-4"),
+    float.fromhex("0x1.3054f60000000p-5"),
+    float.fromhex("-0x1.09a1880000000p-6"),
+    float.fromhex("0x1.4c6a8a0000000p-8"),
+    float.fromhex("-0x1.7d343c0000000p-11"),
+    float.fromhex("-0x1.01110c0000000p-12"),
+    float.fromhex("0x1.f90f4a0000000p-14"),
+)

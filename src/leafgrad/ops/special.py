@@ -1,0 +1,236 @@
+"""Functions of statistics and others that `leafgrad.special` has beyond the elementwise family: of
+the normal distribution, entropy, Hurwitz' zeta, and the inverse of the error function.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..graph.operator import NUMBERS, op, write_out
+from ..graph.quiet import quietly
+from ..graph.source import fail
+from ..tensor import Tensor
+from .arithmetic import widely
+from .bessel import in_double, refuse_complex, refuse_narrow
+from .elementwise import erfc
+from .erf import erf_of, erfc_of, erfcx_of
+from .gamma import zeta_of
+
+__all__: list[str] = []
+
+_ROOT_HALF = math.sqrt(0.5)
+_ROOT_PI = math.sqrt(math.pi)
+
+
+# The normal distribution
+
+
+@op(name="special_erfcx", promote="float", check=refuse_narrow("erfcx"))
+@quietly
+def erfcx(input):
+    """exp(input²) erfc(input), which neither overflows nor vanishes right of zero."""
+    return in_double(erfcx_of)(input)
+
+
+erfcx.vjp(input=lambda g, input, out: g * (2 * input * out - 2 / _ROOT_PI))
+
+
+def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The normal distribution function: the integral of its density up to each element."""
+    if out is not None:
+        return write_out("special_ndtr", out, ndtr, (input,), {})
+    if not isinstance(input, Tensor):
+        fail(TypeError, "special_ndtr(): argument 'input' (position 1) must be Tensor, not "
+                        f"{type(input).__name__}")  # fmt: skip
+    return erfc(input * -_ROOT_HALF) * 0.5
+
+
+@in_double
+def _log_ndtr(x: Any) -> Any:
+    scaled = x * _ROOT_HALF
+    left = np.log(erfcx_of(-np.minimum(scaled, 0)) / 2) - scaled * scaled
+    return np.where(x < -1, left, np.log1p(-erfc_of(np.maximum(scaled, -1)) / 2))
+
+
+@op(name="special_log_ndtr", promote="float", check=refuse_narrow("log_ndtr"))
+@quietly
+def log_ndtr(input):
+    """The logarithm of `ndtr`, accurate where that vanishes."""
+    return _log_ndtr(input)
+
+
+log_ndtr.vjp(input=lambda g, input: g * (math.sqrt(2 / math.pi) / erfcx(input * -_ROOT_HALF)))
+
+
+# Winitzki's approximation of erfinv, with an error of 0.2 %: where Newton's method starts.
+_START = 0.147
+
+
+def _coarse_erfinv(log_rest: Any) -> Any:
+    """erfinv(y) about, of log(1 - y²)."""
+    b = 2 / (math.pi * _START) + log_rest / 2
+    ratio = -log_rest / _START
+    return np.sqrt(ratio / (np.sqrt(b * b + ratio) + b))
+
+
+def _erfcinv(q: Any) -> Any:
+    """The inverse of erfc, of numbers from 0 to 1/2. Newton's steps on log erfc, which is nearly
+    a parabola, so that the smallest numbers are no harder than others."""
+    target = np.log(q)
+    x = _coarse_erfinv(target + np.log(2 - q))
+    for _ in range(3):
+        scaled = erfcx_of(x)
+        x = x + (np.log(scaled) - x * x - target) * scaled * (_ROOT_PI / 2)
+    return np.where(q == 0, math.inf, x)
+
+
+def _central_erfinv(y: Any) -> Any:
+    """The inverse of erf, of numbers from -1/2 to 1/2, by Halley's steps."""
+    x = np.copysign(_coarse_erfinv(np.log1p(-y * y)), y)
+    for _ in range(2):
+        step = (erf_of(x) - y) * np.exp(x * x) * (_ROOT_PI / 2)
+        x = x - step / (1 + x * step)
+    return np.where(y == 0, y, x)
+
+
+@in_double
+def erfinv_of(y: Any) -> Any:
+    """The inverse of erf of an array: NaN beyond ±1."""
+    size = np.abs(y)
+    central = _central_erfinv(np.where(size <= 0.5, y, 0))
+    tail = np.copysign(_erfcinv(np.where(size > 0.5, 1 - size, 0.5)), y)
+    return np.where(size <= 0.5, central, np.where(size <= 1, tail, math.nan))
+
+
+@in_double
+def ndtri_of(p: Any) -> Any:
+    """The inverse of the normal distribution function of an array: NaN beyond 0 and 1."""
+    rest = np.minimum(p, 1 - p)
+    tail = np.copysign(_erfcinv(np.where(rest < 0.25, 2 * rest, 0.5)), p - 0.5)
+    central = _central_erfinv(np.where(rest >= 0.25, 2 * p - 1, 0))
+    found = math.sqrt(2) * np.where(rest >= 0.25, central, tail)
+    return np.where((p >= 0) & (p <= 1), found, math.nan)
+
+
+@op(name="special_ndtri", promote="float", check=refuse_narrow("ndtri"))
+@quietly
+def ndtri(input):
+    """The inverse of `ndtr`."""
+    return ndtri_of(input)
+
+
+ndtri.vjp(input=lambda g, out: g * (math.sqrt(2 * math.pi) * np.exp(out * out / 2)))
+
+
+# Entropy, logarithms
+
+
+@op(name="special_entr", promote="float", check=refuse_complex("entr"))
+@quietly
+@widely
+def entr(input):
+    """-input · log(input): the summands of an entropy; 0 at zero, minus infinity left of it."""
+    found = np.where(input == 0, 0, -input * np.log(input))
+    return np.where(input < 0, -math.inf, found).astype(input.dtype)
+
+
+entr.vjp(input=lambda g, input: g * (-1 - np.log(input)))
+
+
+def _xlog1py(input: Any, other: Any) -> Any:
+    if isinstance(other, NUMBERS):
+        other = np.asarray(other).astype(input.dtype)
+    found = np.where(input == 0, 0, input * np.log1p(other))
+    return np.where(np.isnan(other), other, found)
+
+
+@op(name="special_xlog1py", node="SpecialXlog1PyBackward0", promote="float",
+    check=refuse_complex("xlog1py"))  # fmt: skip
+@quietly
+def xlog1py_tensor(input, other):
+    """input · log(1 + other), elementwise; 0 where input is 0, unless other is NaN."""
+    return _xlog1py(input, other)
+
+
+@op(node="SpecialXlog1PyBackward1", promote="float", check=refuse_complex("xlog1py"))
+@quietly
+def xlog1py_of(other, input):
+    """`xlog1py_tensor` of a number and a tensor (in this order of arguments: other, input)."""
+    return _xlog1py(input, other)
+
+
+@op(node="SpecialXlog1PyBackward2", promote="float", check=refuse_complex("xlog1py"))
+@quietly
+def xlog1py_number(input, other):
+    """`xlog1py_tensor` of a tensor and a number."""
+    return _xlog1py(input, other)
+
+
+def _xlog1py_vjp_input(g: Any, input: Any, other: Any) -> Any:
+    flat = (input == 0) & (other <= -1)
+    call = xlog1py_number if isinstance(other, NUMBERS) else xlog1py_tensor
+    return np.where(flat, 0, call(g, other))
+
+
+xlog1py_tensor.vjp(
+    input=_xlog1py_vjp_input,
+    other=lambda g, input, other: g * input / (other + 1),
+)
+xlog1py_of.vjp(other=lambda g, other, input: g * input / (other + 1))
+xlog1py_number.vjp(input=_xlog1py_vjp_input)
+
+
+def xlog1py(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """input · log(1 + other), elementwise, of tensors or a number; 0 where input is 0, unless
+    other is NaN."""
+    if isinstance(input, NUMBERS):
+        return xlog1py_of(other, input, out=out)
+    call = xlog1py_number if isinstance(other, NUMBERS) else xlog1py_tensor
+    return call(input, other, out=out)
+
+
+# Hurwitz' zeta function
+
+
+@op(name="special_zeta", promote="float", check=refuse_narrow("zeta"))
+@quietly
+def zeta_tensor(input, other):
+    """Σ (k + other)^-input over all k >= 0, elementwise."""
+    return zeta_of(input, other)
+
+
+@op(node="SpecialZetaBackward1", promote="float", check=refuse_narrow("zeta"))
+@quietly
+def zeta_from(other, input):
+    """`zeta_tensor` of a number and a tensor (in this order of arguments: other, input)."""
+    return zeta_of(np.asarray(input).astype(other.dtype), other)
+
+
+@op(node="SpecialZetaBackward2", promote="float", check=refuse_narrow("zeta"))
+@quietly
+def zeta_number(input, other):
+    """`zeta_tensor` of a tensor and a number."""
+    return zeta_of(input, np.asarray(other).astype(input.dtype))
+
+
+def _no_derivative(g: Any) -> Any:
+    fail(NotImplementedError, "the derivative for 'zeta' is not implemented.")
+
+
+zeta_tensor.vjp(
+    input=_no_derivative,
+    other=lambda g, input, other: g * (-input * zeta_tensor(input + 1, other)),
+)
+zeta_from.vjp(other=lambda g, other, input: g * (-input * zeta_from(other, input + 1)))
+zeta_number.vjp(input=_no_derivative)
+
+
+def zeta(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """Hurwitz' zeta function Σ (k + other)^-input over all k >= 0, of tensors or a number."""
+    if isinstance(input, NUMBERS):
+        return zeta_from(other, input, out=out)
+    call = zeta_number if isinstance(other, NUMBERS) else zeta_tensor
+    return call(input, other, out=out)
