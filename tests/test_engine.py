@@ -113,10 +113,14 @@ def test_freed_graph_cannot_be_walked_again():
 
 def test_graph_that_saved_nothing_can_be_walked_again():
     x = leaf(3.0)
-    y = (x * 2.0 + 1.0).sum()
+    y = (x + 1.0).sum()
     y.backward()
     y.backward()
-    assert x.grad.item() == 4.0
+    assert x.grad.item() == 2.0
+    y = x * 2.0  # saves the number
+    y.backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        y.backward()
 
 
 def test_retain_graph():

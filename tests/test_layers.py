@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "leafgrad"
 
 # From the ground up. A module may import from its own room and from those before it.
 ROOMS = [
-    {"dtypes", "device", "generator", "parallel", "printing"},
+    {"dtypes", "device", "duck", "generator", "parallel", "printing", "sums"},
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
     {"autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random", "special",

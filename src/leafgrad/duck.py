@@ -178,6 +178,22 @@ def leader(args: Any, kwargs: Any) -> Any:
     return max(ducks([*args, *kwargs.values()]), key=lambda duck: duck.rank, default=None)
 
 
+def item(array: Any, key: Any) -> Any:
+    """`array[key]`, where the array, the key or parts of it may be ducks."""
+    if array.__class__ is np.ndarray:
+        first = leader((key,), {})
+        if first is not None:
+            return first.call(operator.getitem, (array, key), {})
+    return array[key]
+
+
+def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
+    """Zeros of a shape to write into, of the kind of array (and the dtype) that `like` is."""
+    if like.__class__ is np.ndarray:
+        return np.zeros(shape, dtype or like.dtype)
+    return np.zeros_like(like, dtype=dtype, shape=shape)
+
+
 def computed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A forward or a rule on arrays that may be ducks: as it is written, else as a whole."""
     try:
@@ -189,4 +205,4 @@ def computed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return first.opaque(function, args, kwargs)
 
 
-__all__ = ["Duck", "Opaque", "computed", "ducks", "leader"]
+__all__ = ["Duck", "Opaque", "computed", "ducks", "item", "leader", "zeros"]

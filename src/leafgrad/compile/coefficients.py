@@ -196,3 +196,88 @@ ERFCX_FLOAT = (  # relative error 2**-24.9
     float.fromhex("-0x1.01110c0000000p-12"),
     float.fromhex("0x1.f90f4a0000000p-14"),
 )
+
+LN2_DOUBLE = (
+    float.fromhex("0x1.62e42ff000000p-1"),
+    float.fromhex("-0x1.718432a1b0e26p-35"),
+)
+
+INV_LN2_DOUBLE = (
+    float.fromhex("0x1.7154700000000p+0"),
+    float.fromhex("0x1.94ae0bf85ddf4p-22"),
+)
+
+INV_LN10_DOUBLE = (
+    float.fromhex("0x1.bcb7b00000000p-2"),
+    float.fromhex("0x1.526e50e32a6abp-26"),
+)
+
+LOG10_2_DOUBLE = (
+    float.fromhex("0x1.3441350a00000p-2"),
+    float.fromhex("-0x1.0c0219dc1da99p-39"),
+)
+
+HALF_PI_DOUBLE = (
+    float.fromhex("0x1.921fb54442d18p+0"),
+    float.fromhex("0x1.1a62633145c07p-54"),
+    float.fromhex("-0x1.f1976b7ed9000p-110"),
+)
+
+LN2_FLOAT = (
+    float.fromhex("0x1.62e8000000000p-1"),
+    float.fromhex("-0x1.e8082e0000000p-16"),
+)
+
+INV_LN2_FLOAT = (
+    float.fromhex("0x1.7180000000000p+0"),
+    float.fromhex("-0x1.5c4d6a0000000p-11"),
+)
+
+INV_LN10_FLOAT = (
+    float.fromhex("0x1.bc80000000000p-2"),
+    float.fromhex("0x1.bd8a940000000p-13"),
+)
+
+LOG10_2_FLOAT = (
+    float.fromhex("0x1.3440000000000p-2"),
+    float.fromhex("0x1.3509f80000000p-18"),
+)
+
+HALF_PI_FLOAT = (
+    float.fromhex("0x1.921fb60000000p+0"),
+    float.fromhex("-0x1.777a5c0000000p-25"),
+    float.fromhex("-0x1.ee59da0000000p-50"),
+)
+
+HALF_PI_DOUBLE_SHORT = (
+    float.fromhex("0x1.921fb54000000p+0"),
+    float.fromhex("0x1.10b4610000000p-30"),
+    float.fromhex("0x1.a626330000000p-58"),
+    float.fromhex("0x1.45c06e0e68948p-86"),
+)
+
+HALF_PI_FLOAT_SHORT = (
+    float.fromhex("0x1.9220000000000p+0"),
+    float.fromhex("-0x1.2ae0000000000p-18"),
+    float.fromhex("-0x1.dea0000000000p-31"),
+    float.fromhex("0x1.1846980000000p-44"),
+)
+
+GELU_TANH_A = (
+    float.fromhex("0x1.9884533d43651p+0"),
+    float.fromhex("-0x1.cbc0d30ebfd15p-54"),
+)
+
+GELU_TANH_B = (
+    float.fromhex("0x1.2444f2a4d8b4bp-4"),
+    float.fromhex("-0x1.6c843a29d1c70p-61"),
+)
+
+# floor(2**1280 * 2 / pi)
+TWO_OVER_PI = int(
+    "a2f9836e4e441529fc2757d1f534ddc0db6295993c439041fe5163abdebbc561b7246e3a424dd2e0"
+    "06492eea09d1921cfe1deb1cb129a73ee88235f52ebb4484e99c7026b45f7e413991d639835339f4"
+    "9c845f8bbdf9283b1ff897ffde05980fef2f118b5a0a6d1f6d367ecf27cb09b74f463f669e5fea2d"
+    "7527bac7ebe5f17b3d0739f78a5292ea6bfb5fb11f8d5d0856033046fc7b6babf0cfbc209af4361d"
+    , 16,
+)  # fmt: skip

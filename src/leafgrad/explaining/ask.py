@@ -106,6 +106,10 @@ class _Question:
         tensor = self.tensor
         if not tensor.requires_grad:
             return self._why_constant(tensor)
+        if self.end is None:
+            return "no_grad", ["it is a view, taken under no_grad, of a tensor that requires grad: "
+                               "no gradient finds the way to it"], [
+                "take the view outside the no_grad block"]  # fmt: skip
         if not tensor.is_leaf and not tensor._retains:
             return self._why_not_leaf()
         loss = self.loss

@@ -197,7 +197,11 @@ def array_of(g: Any) -> Any:
 
 
 def nan_causes(seen: Seen, node: Any, number: int) -> list[str]:
-    """Why a node's gradient for its input `number` is NaN, as lines of text."""
+    """Why a node's gradient for its input `number` is NaN, as lines of text; advice comes last."""
+    return sorted(_nan_causes(seen, node, number), key=lambda line: line.startswith("to do: "))
+
+
+def _nan_causes(seen: Seen, node: Any, number: int) -> list[str]:
     arrived, grads = seen.nodes[node]
     g = array_of(grads[number])
     bad = np.isnan(g)

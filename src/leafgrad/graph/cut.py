@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 from weakref import ref
 
-from .node import NODE
+from .node import NODE, NOWHERE
 from .source import INTERNAL, Source, parsed, user_frame
 
 _TEXTS = {
@@ -114,7 +114,7 @@ def end_of(tensor: Any) -> Any:
     edge = tensor._edge
     if edge is None or (not edge.plain and (edge := edge.peek(tensor)) is None):
         return None
-    return getattr(edge, "node", edge)
+    return None if edge is NOWHERE else getattr(edge, "node", edge)
 
 
 def cut_of(tensor: Any) -> Cut | None:
@@ -143,10 +143,8 @@ def lost(operands: Any, mode: Any, kind: str = "rule") -> Cut | None:
             continue
         if edge.__class__ is Cut:
             inherited = inherited or edge
-        elif edge.plain or edge.peek(t) is not None:
-            if not mode.grad:
-                return turned_off() or UNKNOWN
-            return cut_here(kind, end_of(t))
+        elif (end := end_of(t)) is not None:
+            return cut_here(kind, end) if mode.grad else turned_off() or UNKNOWN
         elif inherited is None:
             inherited = cut_of(t)
     return inherited

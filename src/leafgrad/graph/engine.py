@@ -12,21 +12,24 @@ import contextvars
 import itertools
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..duck import Opaque
+from ..sums import total
 from ..tensor import Tensor, as_array, tensor_extra, wrap
 from . import anomaly, quiet
 from .cut import constant_lines
-from .hooks import add_hook
+from .hooks import Watched, add_hook
 from .modes import current, switch
 from .node import (
+    LEAF,
     NODE,
+    NOWHERE,
     OUTPUT,
     TENSOR,
     AccumulateGrad,
@@ -43,20 +46,16 @@ from .source import fail, here
 __all__ = ["GradientEdge", "backward", "get_gradient_edge", "grad"]
 
 
-class GradientEdge(tuple[Any, ...]):
-    """A place in the graph where a gradient can be given or asked for: (node, output_nr)."""
+class GradientEdge(NamedTuple):
+    """A place in the graph where a gradient can be given or asked for.
 
-    __slots__ = ()
+    node: an operation, or a leaf's AccumulateGrad; output_nr: which of its outputs;
+    ownership_token: unused here, the node alone keeps its graph alive
+    """
 
-    def __new__(cls, node: Any, output_nr: int, ownership_token: Any = None) -> GradientEdge:
-        return tuple.__new__(cls, (node, output_nr, ownership_token))
-
-    node = property(lambda self: self[0])
-    output_nr = property(lambda self: self[1])
-    ownership_token = property(lambda self: self[2])
-
-    def __repr__(self) -> str:
-        return f"GradientEdge(node={self[0]}, output_nr={self[1]}, ownership_token={self[2]})"
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
@@ -65,6 +64,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     if edge is None:
         fail(RuntimeError, "It is not possible to get the gradient edge for a Tensor that does "
                            "not require gradients")  # fmt: skip
+    if edge is NOWHERE:
+        raise AssertionError("Expected gradient function to be set")
     return GradientEdge(*function_of(edge))
 
 
@@ -98,11 +99,6 @@ class Walk:
 _numbers = itertools.count()
 _walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("walk", default=None)
 
-
-class Watched:
-    """How many leaves have hooks: while none has, walks need not tell when a leaf is complete."""
-
-    leaves = 0
 
 
 def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dict[Any, Any]]:
@@ -142,10 +138,24 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
                 leaves[edge] = None
         elif edge in owned and g.__class__ is np.ndarray:
             np.add(have, g, out=have)
+        elif have.__class__ is dict:  # so far it was only known that none might come
+            pending[edge] = g
         else:
             pending[edge] = total = have + g
             if not recorded and total.__class__ is np.ndarray:
                 owned.add(edge)
+
+    def absent(edge: Any) -> None:
+        """No gradient comes to an edge; but the nodes behind it run, for Functions and hooks."""
+        end = end_of(edge)
+        if end in pending or (task.alive is not None and end not in task.alive):
+            return
+        if end._kind == TENSOR:
+            pending[end] = leaves[end] = None
+        else:
+            pending[end] = {}
+            heappush(heap, -end.seq)
+            nodes[end.seq] = end
 
     for edge, g in roots:
         arrive(edge, g)
@@ -176,9 +186,11 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
         # and need not pass through the heap.
         following = None
         for edge, d in zip(node.next, grads):  # noqa: B905 - a checked `zip` is slower
-            if edge is None or d is None:
+            if edge is None:
                 continue
-            if edge is following:
+            if d is None:
+                absent(edge)
+            elif edge is following:
                 g = g + d
             elif following is None and edge._kind == NODE and edge not in pending:
                 following, g = edge, d
@@ -201,25 +213,30 @@ def end_of(edge: Any) -> Any:
 def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     """The general way through a node: several outputs, hooks, requested inputs, recording."""
     several = g.__class__ is dict
-    arrived = [pending.pop(g[n], None) if n in g else None for n in range(node.outputs)] \
-        if several else [g]  # fmt: skip
+    edges = [g.get(n) for n in range(node.outputs)] if several else [node]
+    arrived = [pending.pop(e, None) if e is not None else None for e in edges] if several else [g]
     extra = node.extra
     recorded = task.recorded
-    if extra is not None:
-        arrived = run_prehooks(node, extra, arrived, recorded)
-    edges = [g.get(n) for n in range(node.outputs)] if several else [node]
+    runs = task.runs is None or node in task.runs
+    if extra is not None and not runs:
+        arrived = run_tensor_hooks(extra, arrived, recorded)
     for edge, value in zip(edges, arrived, strict=True):
         if edge is not None and edge in task.found and value is not None:
             task.found[edge] = value
-    if task.runs is not None and node not in task.runs:
+    if not runs:
         return None
+    if extra is not None:
+        arrived = run_prehooks(extra, run_tensor_hooks(extra, arrived, recorded), recorded)
     alive = task.alive
     needs = [e is not None and (alive is None or end_of(e) in alive) for e in node.next]
     before = task.current
     task.current = node
     try:
-        value = gathered(node, arrived) if several else arrived[0]
-        grads = node.differentiate(value, needs, recorded)
+        if node.fills or any(g is not None for g in arrived):
+            value = gathered(node, arrived) if several else arrived[0]
+            grads = node.differentiate(value, needs, recorded)
+        else:
+            grads = ()
     except Exception:
         if task.anomaly is not None:
             anomaly.tell(node)
@@ -286,8 +303,9 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
             if want != 1:
                 return None
             axes += (axis,)
-    total = np.add.reduce(g, axis=axes if len(axes) < g.ndim else None)
-    return np.reshape(total, shape) if total.shape != shape else total
+    dims = axes if len(axes) < g.ndim else None
+    summed = total(g, dims) if g.__class__ is np.ndarray else np.add.reduce(g, axis=dims)
+    return np.reshape(summed, shape) if summed.shape != shape else summed
 
 
 def cast(g: Any, kind: Any) -> Any:
@@ -309,8 +327,18 @@ def shown(g: Any, recorded: bool) -> Any:
     if g is None:
         return None
     if not recorded:
-        g = wrap(as_array(g))
+        return wrap(conjugate(as_array(g)))
     return g.conj() if g._array.dtype.kind == "c" else g
+
+
+def conjugate(g: Any) -> Any:
+    """A gradient in the other convention. What is real keeps the imaginary part 0, not -0."""
+    if g.dtype.kind != "c":
+        return g
+    g = as_array(np.conj(g))
+    if g.__class__ is np.ndarray:
+        g.imag += 0
+    return g
 
 
 def hidden(g: Any, recorded: bool) -> Any:
@@ -322,27 +350,30 @@ def hidden(g: Any, recorded: bool) -> Any:
     return g if recorded else g._array
 
 
-def run_prehooks(node: Any, extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
-    """Hooks of the outputs' tensors, then the node's own prehooks, then retained gradients."""
-    if not (extra.tensor_hooks or extra.prehooks or extra.retained):
+def run_tensor_hooks(extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
+    """The hooks of the tensors whose gradients have arrived."""
+    if not extra.tensor_hooks:
         return arrived
     grads = [shown(g, recorded) for g in arrived]
     for number, hooks in extra.tensor_hooks.items():
         for hook in list(hooks.values()):
-            if grads[number] is not None:
-                grads[number] = after_hook(hook, grads[number], hook(grads[number]))
+            grads[number] = checked_grad(hook, grads[number], hook(grads[number]))
+    return [hidden(g, recorded) for g in grads]
+
+
+def run_prehooks(extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
+    """A node's own prehooks, then the gradients that its tensors retain."""
+    if not (extra.prehooks or extra.retained):
+        return arrived
+    grads = [shown(g, recorded) for g in arrived]
     for hook in list(extra.prehooks.values()):
         result = hook(tuple(grads))
         if result is not None:
-            grads = list(checked_grads(hook, result, len(grads)))
+            grads = checked_grads(hook, grads, result)
     for number, held in extra.retained.items():
-        tensor = held()
-        if tensor is not None and grads[number] is not None:
-            g = grads[number]
-            if tensor._grad is None:
-                tensor._grad = g if recorded else wrap(g._array.copy())
-            else:
-                tensor._grad = tensor._grad + g
+        tensor, g = held(), grads[number]
+        if tensor is not None and g is not None:
+            tensor._grad = contiguous_copy(g) if tensor._grad is None else tensor._grad + g
     return [hidden(g, recorded) for g in grads]
 
 
@@ -353,7 +384,7 @@ def run_hooks(node: Any, extra: Any, grads: Any, arrived: list[Any], recorded: b
     for hook in list(extra.hooks.values()):
         result = hook(inputs, outputs)
         if result is not None:
-            inputs = checked_grads(hook, result, len(inputs))
+            inputs = tuple(checked_grads(hook, inputs, result))
     return tuple(hidden(g, recorded) for g in inputs)
 
 
@@ -361,23 +392,25 @@ def hook_name(hook: Any) -> str:
     return getattr(hook, "__name__", type(hook).__name__)
 
 
-def checked_grads(hook: Any, result: Any, count: int) -> tuple[Any, ...]:
+def checked_grads(hook: Any, grads: Sequence[Any], result: Any) -> list[Any]:
+    """What a node's hook made of gradients, checked as PyTorch does."""
     if not isinstance(result, tuple):
-        if count == 1 and isinstance(result, Tensor):
-            return (result,)
         raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
-    if len(result) != count:
+    if len(result) != len(grads):
         raise RuntimeError(
             f"hook '{hook_name(hook)}' has returned an incorrect number of values (got "
-            f"{len(result)}, but expected {count})"
+            f"{len(result)}, but expected {len(grads)})"
         )
-    return result
+    return [None if r is None else checked_grad(hook, g, r)
+            for g, r in zip(grads, result, strict=True)]  # fmt: skip
 
 
-def after_hook(hook: Any, g: Tensor, result: Any) -> Tensor:
+def checked_grad(hook: Any, g: Any, result: Any) -> Any:
     """What a tensor hook made of a gradient, checked as PyTorch does."""
     if result is None:
         return g
+    if g is None:
+        raise RuntimeError("can't replace a None gradient with a non-None value")
     if not isinstance(result, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
     if result._array.dtype != g._array.dtype:
@@ -415,31 +448,46 @@ def finish(leaf: Any, g: Any, task: Walk) -> None:
     extra = leaf._extra
     recorded = task.recorded
     if extra is not None:
-        g = run_prehooks(leaf, extra, [g], recorded)[0]
+        g = run_tensor_hooks(extra, [g], recorded)[0]
     if leaf in task.found:
         task.found[leaf] = g
     if not task.accumulating:
         return
-    accumulate(leaf, g, recorded)
-    if extra is not None:
-        for hook in list(extra.post.values()):
-            if hook(leaf) is not None:
-                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
-        for hook in list(extra.hooks.values()):
-            hook((), (shown(g, recorded),))
+    if extra is None:
+        if g is not None:
+            accumulate(leaf, g, recorded)
+        return
+    g = run_prehooks(extra, [g], recorded)[0]
+    if g is not None:
+        seen = shown(g, recorded) if extra.hooks else None
+        accumulate(leaf, g, recorded)
+        run_post_hooks(leaf, extra)
+    for hook in list(extra.hooks.values()):
+        result = hook((), (None if g is None else seen,))
+        if result is not None:
+            checked_grads(hook, (), result)
+
+
+def run_post_hooks(leaf: Any, extra: Any) -> None:
+    """The hooks of a leaf after its `.grad` was updated."""
+    for hook in list(extra.post.values()):
+        result = hook(leaf)
+        if result is not None and result is not leaf:
+            checked_grad(hook, leaf, result)
+            raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
     """Add a gradient to a leaf's `.grad`."""
-    if leaf._edge is None:
+    if leaf._edge is not LEAF and not leaf.requires_grad:
         return
     if leaf._array.dtype.kind == "c":
-        g = np.conj(g)
+        g = np.conj(g) if recorded else conjugate(as_array(g))
     have = leaf._grad
     if not recorded and g.dtype is not leaf._array.dtype:
         g = g.astype(leaf._array.dtype)
     if recorded:
-        leaf._grad = g.clone() if have is None else have + g
+        leaf._grad = recorded_copy(g, leaf) if have is None else have + g
         return
     if have is None:
         # The array becomes the gradient if nothing else holds it.
@@ -475,23 +523,52 @@ def dense_copy(g: Any, like: Any) -> Any:
     return made
 
 
+def recorded_copy(g: Tensor, like: Tensor) -> Tensor:
+    """A recorded copy of a gradient, in the memory order of its leaf if that is dense."""
+    from .inplace import extent_of
+
+    if extent_of(like._array) is None:
+        return contiguous_copy(g)
+    made = wrap(np.empty_like(like._array, subok=False))
+    return made.copy_(g)  # type: ignore[attr-defined,no-any-return]
+
+
+def contiguous_copy(g: Tensor) -> Tensor:
+    """A copy of a gradient, recorded if it is."""
+    from ..legacy import contiguous_format
+
+    return g.clone(memory_format=contiguous_format)  # type: ignore[attr-defined,no-any-return]
+
+
 # backward and grad
 
 
 def as_edge(place: Any) -> Any:
-    """The edge of a tensor or a GradientEdge."""
+    """The edge of a tensor or a GradientEdge; None for a tensor that no gradient gets to."""
     if isinstance(place, GradientEdge):
         node = place.node
         if isinstance(node, AccumulateGrad):
             return node.variable
         return node if node.outputs == 1 else Output(node, place.output_nr)
-    return edge_of(place)
+    edge = edge_of(place)
+    return None if edge is NOWHERE else edge
+
+
+def target_edge(place: Any) -> Any:
+    """The edge of a tensor or a GradientEdge whose gradient is asked for.
+
+    Of a tensor that no gradient gets to, itself: it is in no graph.
+    """
+    edge = as_edge(place)
+    return place if edge is None else edge
 
 
 def first_grads(outputs: Sequence[Any], grads: Sequence[Any], recorded: bool) -> list[Any]:
     """The gradients with which a walk begins, checked against their outputs."""
     begun = []
     for index, (out, g) in enumerate(zip(outputs, grads, strict=True)):
+        if not isinstance(out, (Tensor, GradientEdge)):
+            raise AssertionError("Expected output to be a torch.Tensor")
         edge = as_edge(out)
         if edge is None:
             fail(
@@ -551,7 +628,7 @@ def place_of(out: Any, edge: Any) -> tuple[Any, Any]:
 
 def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
     """Look over the graph before a walk: what leads to the requested edges, how much comes to
-    each leaf."""
+    each leaf. Gradients are accumulated where the requested nodes run, so then these do too."""
     seen: set[Any] = set()
     stack = [end_of(e) for e in roots]
     while stack:
@@ -568,6 +645,8 @@ def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
             if any(e is not None and end_of(e) in alive for e in node.next):
                 alive.add(node)
                 runs.add(node)
+        if task.accumulating:
+            runs.update(n for n in alive if n in seen)
         task.alive, task.runs = alive, runs
     if Watched.leaves:
         ends = [e for n in runs for e in n.next if e is not None] + roots
@@ -612,10 +691,26 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
 
 
 def listed(places: Any) -> tuple[Any, ...]:
-    """One tensor or edge, a sequence of them, or a dictionary's values, as a tuple."""
-    if isinstance(places, (Tensor, GradientEdge)):
-        return (places,)
-    return tuple(places.values()) if isinstance(places, dict) else tuple(places)
+    """One tensor or edge, or a sequence of them, as a tuple."""
+    return (places,) if isinstance(places, (Tensor, GradientEdge)) else tuple(places)
+
+
+def listed_inputs(inputs: Any, call: str) -> tuple[Any, ...]:
+    """Those of whose gradients a walk is asked: `listed`, or a dictionary's values; checked."""
+    if isinstance(inputs, dict):
+        places = tuple(inputs.values())
+    elif isinstance(inputs, Mapping):
+        raise TypeError(f"`inputs` argument to `{call}()` must be a dict, not "
+                        f"{type(inputs).__name__}. Other Mapping types are not supported.")  # fmt: skip
+    else:
+        places = listed(inputs)
+    if not places:
+        fail(RuntimeError, f"`inputs` argument to `{call}()` cannot be empty.")
+    for place in places:
+        if not isinstance(place, (Tensor, GradientEdge)):
+            fail(RuntimeError, "all inputs have to be Tensors or GradientEdges, but got "
+                               f"{type(place).__name__}")  # fmt: skip
+    return places
 
 
 def listed_grads(grads: Any, count: int) -> tuple[Any, ...]:
@@ -653,25 +748,12 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     if inputs is None:
         run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, None, True)
         return
-    places = listed(inputs)
-    if not places:
-        fail(RuntimeError, "`inputs` argument to `backward()` cannot be empty.")
+    places = listed_inputs(inputs, "backward")
     for place in places:
-        if isinstance(place, Tensor) and not place.requires_grad:
-            fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False",
-                 *constant_lines(place))  # fmt: skip
-    edges = [as_edge(p) for p in places]
-    task = run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, edges, True)
-    for place, edge in zip(places, edges, strict=True):
-        g = task.found[edge]
-        if isinstance(place, Tensor) and edge is not place and g is not None:
-            accumulate_into(place, shown(g, task.recorded))
-
-
-def accumulate_into(tensor: Tensor, g: Tensor) -> None:
-    """Add to the `.grad` of a tensor that is not a leaf."""
-    tensor._retains = True
-    tensor._grad = g if tensor._grad is None else tensor._grad + g
+        if isinstance(place, Tensor):
+            retain_grad(place)
+    edges = [target_edge(p) for p in places]
+    run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, edges, True)
 
 
 _cycle_told = False
@@ -701,7 +783,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     is_grads_batched: grad_outputs have a leading batch dimension, and so do the results
     materialize_grads: zeros in place of None
     """
-    outs, places = listed(outputs), listed(inputs)
+    outs, places = listed(outputs), listed_inputs(inputs, "grad")
     if materialize_grads:
         if allow_unused is False:
             raise ValueError("Expected allow_unused to be True or not passed when "
@@ -713,18 +795,13 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). "
                       "To accumulate gradient for other parts of the graph, please use "
                       "torch.autograd.backward.", FutureWarning, stacklevel=2)  # fmt: skip
-    if not places:
-        fail(RuntimeError, "`inputs` argument to `grad()` cannot be empty.")
     for place in places:
-        if not isinstance(place, (Tensor, GradientEdge)):
-            fail(RuntimeError, "all inputs have to be Tensors or GradientEdges, but got "
-                               f"{type(place).__name__}")  # fmt: skip
         if isinstance(place, Tensor) and not place.requires_grad:
             fail(RuntimeError, "One of the differentiated Tensors does not require grad",
                  *constant_lines(place))  # fmt: skip
     keep = create_graph if retain_graph is None else retain_graph
     given = listed_grads(grad_outputs, len(outs))
-    edges = [as_edge(p) for p in places]
+    edges = [target_edge(p) for p in places]
     if is_grads_batched:
         found = batched(outs, given, keep, create_graph, edges)
     else:
@@ -740,7 +817,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
                 RuntimeError,
                 f"The differentiated Tensor at index {index} appears to not have been used in the "
                 "graph. Set allow_unused=True if this is the desired behavior.",
-                *_unused_lines(place, outs),
+                *(_unused_lines(place, outs) if outs else ()),
             )
     if isinstance(inputs, dict):
         return dict(zip(inputs, found, strict=True))
@@ -751,8 +828,8 @@ def _unused_lines(place: Any, outs: Any) -> list[str]:
     """Why no path leads from the outputs to a place, for the error that says so."""
     from .why import Living, unreached
 
-    end = end_of(as_edge(place))
-    root = end_of(as_edge(outs[0]))
+    end = end_of(target_edge(place))
+    root = end_of(target_edge(outs[0]))
     return [*unreached(end, root, Living(), "")[1],
             "to do: leave it out, pass allow_unused=True for None, or materialize_grads=True for "
             "zeros"]  # fmt: skip
@@ -785,17 +862,30 @@ def batched(outs: Any, given: Any, keep: bool, create_graph: bool, edges: Any) -
 
 
 def call_node(node: Node, *grads: Any) -> Any:
-    """Run one node by hand: `grad_fn(gradient)`."""
-    value = tuple(hidden(g, False) for g in grads)
+    """Run one node by hand: `grad_fn(gradient)`. Recorded, unless in `no_grad`."""
+    if len(grads) != node.outputs:
+        raise TypeError(f"expected {node.outputs} arguments, got {len(grads)} instead")
+    recorded = current().grad
     needs = tuple(e is not None for e in node.next)
-    found = node.differentiate(value if node.outputs > 1 else value[0], needs, False)
-    found = tuple(shown(g, False) for g in fixed(node, found))
+    if node.fills or any(g is not None for g in grads):
+        given = [hidden(g, recorded) for g in grads]
+        value = gathered(node, given) if node.outputs > 1 else given[0]
+        made = node.differentiate(value, needs, recorded)
+    else:
+        made = (None,) * len(needs)
+    found = tuple(shown(g, recorded) if need else None for g, need in zip(made, needs, strict=True))
     return found[0] if len(found) == 1 else found
 
 
-def call_accumulator(node: AccumulateGrad, g: Tensor) -> None:
+def call_accumulator(node: AccumulateGrad, g: Tensor | None) -> tuple[Any, ...]:
     """Add a gradient to the leaf by hand."""
-    accumulate(node.variable, hidden(g, False))
+    leaf = node.variable
+    if g is not None:
+        recorded = current().grad and g.requires_grad
+        accumulate(leaf, hidden(g, recorded), recorded)
+        if leaf._extra is not None:
+            run_post_hooks(leaf, leaf._extra)
+    return ()
 
 
 Node.__call__ = call_node  # type: ignore[attr-defined]

@@ -54,6 +54,7 @@ class FunctionCtx(Node):
     """The context of one call of a Function: what forward leaves for backward."""
 
     _forward_cls: Any = None
+    fills = True
 
     def __init__(self) -> None:
         self.next = ()

@@ -7,7 +7,14 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
-__all__ = ["RemovableHandle", "add_hook"]
+__all__ = ["RemovableHandle", "Watched", "add_hook"]
+
+
+class Watched:
+    """How many leaves have hooks: while none has, walks need not tell when a leaf is complete."""
+
+    leaves = 0
+
 
 _numbers = itertools.count()
 

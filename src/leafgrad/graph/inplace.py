@@ -196,7 +196,7 @@ _DEPRECATED = frozenset({"index_fill", "index_fill_tensor", "index_put", "masked
 _APART = frozenset({"cat", "gather", "index_add", "index_copy", "index_put", "index_reduce",
                     "index_select", "masked_select", "put", "scatter", "scatter_add",
                     "scatter_reduce", "stack", "take"})  # fmt: skip
-_FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"masked_scatter"}
+_FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"fill_tensor", "masked_scatter"}
 
 
 def check_writable(tensor: Any, recording: bool, name: str = "") -> None:
@@ -271,7 +271,7 @@ def check_overlap(array: Any, operand: Any, name: str = "") -> None:
     apart = name in _APART
     if array is operand and not apart:
         return
-    mine, other = _extent(array), _extent(operand)
+    mine, other = extent_of(array), extent_of(operand)
     if (array is not operand and (mine is None or other is None)) or (mine == other and not apart):
         return
     fail(
@@ -281,7 +281,7 @@ def check_overlap(array: Any, operand: Any, name: str = "") -> None:
     )
 
 
-def _extent(array: Any) -> tuple[Any, ...] | None:
+def extent_of(array: Any) -> tuple[Any, ...] | None:
     """Where a dense array lies in memory, and in which order; None for one with gaps."""
     item = step = array.itemsize
     for stride, n in sorted(zip(array.strides, array.shape, strict=True)):
@@ -329,6 +329,11 @@ def in_place(call: Any) -> Callable[..., Any]:
     return method
 
 
+def copies_itself(made: Any, self: Any, others: tuple[Any, ...]) -> bool:
+    """Whether `x.copy_(x)` is asked for, which writes nothing."""
+    return made.name == "copy" and others[0] is self
+
+
 def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Compute an operator on `self` and others, and write the result into `self`."""
     from .operator import _lift, apply
@@ -342,7 +347,7 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
             and any(isinstance(t, Tensor) and t.requires_grad for t in others)
         )
     )
-    check_writable(self, recording, made.name)
+    check_writable(self, recording, "fill" if copies_itself(made, self, others) else made.name)
     if self._array.__class__ is np.ndarray:
         for t in others:
             if isinstance(t, Tensor) and t._array.__class__ is np.ndarray:

@@ -25,7 +25,7 @@ from types import CodeType
 from typing import Any
 
 from ..dtypes import dtype, from_numpy_dtype
-from .hooks import add_hook
+from .hooks import Watched, add_hook
 from .source import Source, fail, where
 
 clock: Callable[[], int] = itertools.count(1).__next__
@@ -48,6 +48,7 @@ class Node:
     _kind = NODE
     plain = True  # an edge that can be used as it is
     op: Any = None
+    fills = False  # whether it also runs if no gradient came, with zeros
 
     next: tuple[Any, ...]
     saved: Any
@@ -224,18 +225,17 @@ def function_of(edge: Any) -> tuple[Any, int]:
     return accumulator(edge), 0
 
 
-class AccumulateGrad:
+class AccumulateGrad(Node):
     """PyTorch's node of a leaf: what comes here is added to `variable.grad`."""
 
-    __slots__ = ("__weakref__", "variable")
-    code = offset = None
+    __slots__ = ("variable",)
 
     def __init__(self, variable: Any) -> None:
         self.variable = variable
+        self.next, self.saved = (), None
 
-    next_functions: tuple[Any, ...] = ()
-    requires_grad = True
-    outputs = 1
+    code = offset = None  # type: ignore[assignment]
+    outputs = 1  # type: ignore[assignment]
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
@@ -262,9 +262,11 @@ class AccumulateGrad:
         return 2**64 - 1
 
     def register_hook(self, fn: Callable[..., Any]) -> Any:
+        Watched.leaves += 1
         return add_hook(leaf_extra(self.variable).hooks, fn)
 
     def register_prehook(self, fn: Callable[..., Any]) -> Any:
+        Watched.leaves += 1
         return add_hook(leaf_extra(self.variable).prehooks, fn)
 
     def __repr__(self) -> str:

@@ -472,7 +472,7 @@ def _binary(made: Op, dunder: bool) -> Any:
             if keep_a or keep_out:
                 node.saved = (a if keep_a else None, b, (r, versions, seq) if keep_out else None)
             else:
-                node.saved = [None, b, None] if keep_b else None
+                node.saved = (None, b, None) if keep_b else None
         else:
             if x.shape == shape and y.shape == shape and a._array.dtype is b._array.dtype:
                 node.fix = None
@@ -911,10 +911,9 @@ def _save(made: Op, node: Any, need: int, tensors: Any, params: Any, outs: Any,
             saved[name] = params[index]
         elif kind == "tensor" and not made.variadic:
             saved[name] = t = tensors[index]
-            if t.__class__ in TENSORS or isinstance(t, Tensor):
-                holds_tensor = True
-                if t._inference:
-                    check_inference(t)
+            holds_tensor = True  # a number counts as one, as in PyTorch
+            if (t.__class__ in TENSORS or isinstance(t, Tensor)) and t._inference:
+                check_inference(t)
         elif kind == "out":
             holds_tensor = True
             if outs.__class__ is tuple:

@@ -35,6 +35,8 @@ METHODS = (
     "reciprocal", "remainder", "remainder_", "square", "square_", "sub", "sub_", "true_divide",
     "true_divide_",
 )  # fmt: skip
+NUMBER_OPERANDS = {"float_power": "either, but not both", "fmod": "the second",
+                   "remainder": "either, but not both", "rsub": "the second"}  # fmt: skip
 IN_PLACE = ("addcdiv", "addcmul", "floor_divide", "reciprocal")
 ALIASES = {
     "divide": "div", "divide_": "div_", "multiply": "mul", "multiply_": "mul_",

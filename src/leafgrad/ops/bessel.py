@@ -422,6 +422,13 @@ def refuse_complex(name: str) -> Callable[..., None]:
     return check
 
 
+def no_tensor(name: str, *given: Any) -> None:
+    """PyTorch's error for a call with numbers alone."""
+    kinds = ", ".join(type(value).__name__ for value in given)
+    fail(TypeError, f"{name}() received an invalid combination of arguments - got ({kinds}), but "
+                    "one of them must be a Tensor")  # fmt: skip
+
+
 def _operator(name: str, values: Callable[[Any], Any], doc: str) -> Any:
     def forward(x):
         return values(x)

@@ -29,6 +29,13 @@ METHODS = (
     "eq_", "ge_", "gt_", "le_", "logical_and_", "logical_not_", "logical_or_", "logical_xor_",
     "lt_", "ne_",
 )  # fmt: skip
+NUMBER_OPERANDS = {
+    **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge", "clamp_min", "clamp_max"), "the second"),
+    **dict.fromkeys(("fmax", "fmin", "isclose", "logical_and", "logical_or", "logical_xor",
+                     "maximum", "minimum"), "neither"),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift",
+                     "bitwise_right_shift"), "either, but not both"),
+}  # fmt: skip
 IN_PLACE = (
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor",

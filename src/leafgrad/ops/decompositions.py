@@ -1,7 +1,7 @@
 """Triangular factors of Hermitian matrices, and what solves with them: Cholesky's A = LLᴴ of positive
 definite ones, and LDLᴴ.
 
-A = PLU is in `lu`, QR in `orthogonal`, eigenvalues and singular values in `spectral`.
+A = PLU is in `lu`, QR in `orthogonal`, eigenvalues and singular values in `eigen`.
 """
 
 from __future__ import annotations

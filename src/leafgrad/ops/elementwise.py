@@ -39,6 +39,11 @@ METHODS = (
     *(name for name in __all__ if name not in _NOT_METHODS),
     "copysign_",
 )  # fmt: skip
+NUMBER_OPERANDS = {
+    **dict.fromkeys(("atan2", "complex", "gcd", "heaviside", "hypot", "igamma", "igammac", "lcm",
+                     "ldexp", "logaddexp", "logaddexp2", "nextafter", "polar"), "neither"),
+    "copysign": "the second", "xlogy": "either, but not both",
+}  # fmt: skip
 IN_PLACE = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh",
     "deg2rad", "digamma", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "gcd",

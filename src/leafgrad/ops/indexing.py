@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..graph.inplace import check_overlap, check_writable, write
+from ..graph.inplace import check_overlap, check_writable, copies_itself, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
@@ -76,7 +76,8 @@ def part_op(**options: Any) -> Any:
         def into(self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
             mode = current()
             if mode is OFF or (mode is ON and not any(t.requires_grad for t in (self, *others))):
-                check_writable(self, False, made.name)
+                name = "fill" if copies_itself(made, self, others) else made.name
+                check_writable(self, False, name)
                 arrays = [t._array for t in others]
                 for array in arrays:
                     check_overlap(self._array, array, made.name)

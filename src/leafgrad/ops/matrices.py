@@ -209,8 +209,12 @@ def agreeing(sentence: str) -> Callable[..., None]:
     return check
 
 
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
 def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None = None) -> Any:
-    """A public function whose first argument must be a tensor, and which takes `out=`.
+    """A public function whose first argument must be a tensor, and which takes `out=`, and NumPy's
+    names for `dim` and `keepdim`.
 
     name: PyTorch's, of the function and of the type of several results; first: that argument's
     name; out: checks an output tensor against a result's dtype, by default for the same
@@ -219,6 +223,8 @@ def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None
     def make(function: Callable[..., Any]) -> Any:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs:
+                kwargs = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
             given = args[0] if args else kwargs.get(first)
             if given.__class__ not in TENSORS and not isinstance(given, Tensor):
                 fail(TypeError, f"{name}(): argument '{first}' (position 1) must be Tensor, not "

@@ -13,6 +13,8 @@ from ..graph.operator import op, result_dtype
 from ..graph.quiet import quietly
 from ..graph.source import fail
 from ..tensor import Tensor
+from .eigen import svdvals
+from .matrices import agreeing, check_inexact, check_matrix, check_wide, matrix_function
 from .reductions import (
     as_values,
     cast,
@@ -27,7 +29,7 @@ from .reductions import (
     total,
 )
 
-__all__ = ["dist", "norm", "renorm"]
+__all__ = ["dist", "frobenius_norm", "norm", "nuclear_norm", "renorm"]
 METHODS = ("dist", "norm", "renorm", "renorm_")
 
 
@@ -128,15 +130,15 @@ renormed.vjp(input=_renormed_vjp)
 # The public functions
 
 
-@torch_arguments
-def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *,
+@matrix_function("linalg_vector_norm", "input")
+def vector_norm(input: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *,
                 dtype: Any = None) -> Tensor:  # fmt: skip
     """The vector norm (Σ|x|^ord)^(1/ord) of all elements, or over the dimensions `dim`.
 
     ord: any number, inf for the largest, -inf for the smallest magnitude, 0 for the number of
     elements that are not 0; dtype: convert to it first
     """
-    name, array = "linalg.vector_norm", x._array
+    name, array = "linalg.vector_norm", input._array
     if isinstance(ord, Tensor):
         ord = ord.item()
     if not isinstance(ord, (int, float)):
@@ -144,9 +146,9 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
                         f"{type(ord).__name__}")  # fmt: skip
     if array.dtype.kind in "bui":
         fail(RuntimeError, f"{name}: Expected a floating point or complex tensor as input. Got "
-                           f"{x.dtype.legacy}")  # fmt: skip
+                           f"{input.dtype.legacy}")  # fmt: skip
     if dtype is not None:
-        _check_norm_dtype(name, x.dtype, dtype)
+        _check_norm_dtype(name, input.dtype, dtype)
     d = dims_of(dim, array.ndim, name)
     if not array.size and (ord < 0 or ord == math.inf):
         shape, order = array.shape, f"{ord:g}"
@@ -158,7 +160,7 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
                 fail(RuntimeError, f"{name} cannot compute the {order} norm on the dimension "
                                    f"{each}because this dimension is empty and the operation does "
                                    "not have an identity")  # fmt: skip
-    return linalg_vector_norm(x, float(ord), d, keepdim, dtype)
+    return linalg_vector_norm(input, float(ord), d, keepdim, dtype)
 
 
 def _check_norm_dtype(name: str, have: Any, dtype: Any) -> None:
@@ -187,23 +189,94 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
     if p == "fro" and (dim is None or isinstance(dim, int) or len(dim) <= 2):
         return vector_norm(input, 2, dim, keepdim, dtype=dtype)
     dims = tuple(range(input._array.ndim)) if dim is None else dim
-    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    return matrix_norm(input, p, dims, keepdim, dtype=dtype)
+
+
+_OUT = "linalg.{name} expected out tensor dtype {{want}} but got: {{have}}"
+
+
+@matrix_function("linalg_matrix_norm", "input", agreeing(_OUT.format(name="matrix_norm")))
+def matrix_norm(input: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+                dtype: Any = None) -> Tensor:  # fmt: skip
+    """A norm of the matrices over two dimensions.
+
+    ord: "fro", the 2-norm of all elements; "nuc", the sum of the singular values; 2 and -2, the
+    largest and the smallest one; 1 and -1, the largest and smallest sum of magnitudes of a column;
+    inf and -inf, of a row. dtype: convert to it first
+    """
+    name = "linalg.matrix_norm"
+    check_inexact(name, input)
+    check_matrix(name, input)
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
     if len(dims) != 2:
-        fail(RuntimeError, "linalg.matrix_norm: dim must be a 2-tuple. Got "
-                           f"{' '.join(map(str, dims))}")  # fmt: skip
-    if p not in ("fro", "nuc"):
-        fail(RuntimeError, f"linalg.matrix_norm: Order {p} not supported.")
-    return _nuclear_norm(input, dims, keepdim, dtype)
+        fail(RuntimeError, f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
+    known = ord in ("fro", "nuc") if isinstance(ord, str) else abs(ord) in (1, 2, math.inf)
+    if not known:
+        fail(RuntimeError, f"{name}: Order {ord if isinstance(ord, str) else f'{ord:g}'} not "
+                           "supported.")  # fmt: skip
+    row, column = (one_dim(d, input.ndim, "norm") for d in dims)
+    if row == column:
+        fail(RuntimeError, f"{name}: dims must be different. Got ({row}, {column})")
+    if dtype is not None:
+        _check_norm_dtype(name, input.dtype, dtype)
+    if ord == "fro":
+        return vector_norm(input, 2, (row, column), keepdim, dtype=dtype)
+    if ord == "nuc" or abs(ord) == 2:
+        check_wide(name, input)
+        x = input if dtype is None else input.to(dtype)
+        rest = [d for d in range(x.ndim) if d not in (row, column)]
+        values = svdvals(x.permute(*rest, row, column))
+        found = _sum_or_extreme(values, ord, -1, False)
+        return found.reshape(kept(input.shape, (row, column))) if keepdim else found
+    if math.isinf(ord):
+        row, column = column, row
+    sums = vector_norm(input, 1, row, True, dtype=dtype)
+    found = _sum_or_extreme(sums, ord, column, True)
+    return found if keepdim else found.squeeze((row, column))
 
 
-def _nuclear_norm(input: Any, dims: tuple[int, ...], keepdim: bool, dtype: Any) -> Tensor:
-    """The sum of the singular values of the matrices over two dimensions."""
-    rows, columns = (one_dim(d, input.ndim, "norm") for d in dims)
-    if rows == columns:
-        fail(RuntimeError, f"dim {rows} appears multiple times in the list of dims")
-    matrices = input.movedim((rows, columns), (-2, -1))
-    total = (matrices if dtype is None else matrices.to(dtype)).svd()[1].sum(-1)
-    return total.reshape(kept(input.shape, (rows, columns))) if keepdim else total
+def _sum_or_extreme(values: Tensor, ord: Any, dim: int, keepdim: bool) -> Tensor:
+    if ord == "nuc":
+        return values.sum(dim, keepdim)
+    return values.amax(dim, keepdim) if ord > 0 else values.amin(dim, keepdim)
+
+
+@matrix_function("linalg_norm", "input", agreeing(_OUT.format(name="norm")))
+def linalg_norm(input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
+                dtype: Any = None) -> Tensor:  # fmt: skip
+    """A norm of a vector or a matrix: `matrix_norm` if two dimensions are meant, else `vector_norm`.
+
+    Without `ord` the 2-norm of all elements over the dimensions `dim`.
+    """
+    dims = (dim,) if isinstance(dim, int) else None if dim is None else tuple(dim)
+    if dims is not None and len(dims) not in (1, 2):
+        fail(RuntimeError, "linalg.norm: If dim is specified, it must be of length 1 or 2. Got "
+                           f"{list(dims)}")  # fmt: skip
+    if dims is None and ord is not None and input.ndim not in (1, 2):
+        fail(RuntimeError, "linalg.norm: If dim is not specified but ord is, the input must be 1D "
+                           f"or 2D. Got {input.ndim}D.")  # fmt: skip
+    of_matrix = isinstance(ord, str) or (
+        ord is not None and (input.ndim == 2 if dims is None else len(dims) == 2)
+    )
+    if of_matrix:
+        return matrix_norm(input, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
+    return vector_norm(input, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
+
+
+@matrix_function("nuclear_norm", "input")
+def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of matrices."""
+    return matrix_norm(input, "nuc", dim, keepdim)
+
+
+@matrix_function("frobenius_norm", "input")
+def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """The 2-norm over at most two dimensions."""
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) > 2:
+        fail(RuntimeError, f"Expected at most 2 dimensions, but got {len(dims)} dimensions "
+                           "instead.")  # fmt: skip
+    return norm(input, 2, dims, keepdim)
 
 
 @torch_arguments

@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import F32, F64
-from ..graph.operator import op
+from ..graph.operator import NUMBERS, op
 from ..graph.quiet import quietly
-from .bessel import refuse_narrow
+from ..tensor import Tensor
+from .bessel import no_tensor, refuse_narrow
 
 __all__: list[str] = []
 
 
 def _degrees(n: Any, limit: float = math.inf) -> Any:
     """Degrees without their fraction; -1 for what is none. Those above a limit are cut to it."""
-    return np.minimum(np.trunc(np.where(np.isfinite(n), n, -1)), limit)
+    return np.minimum(np.trunc(np.where(np.abs(n) < 2.0**63, n, -1)), limit)
 
 
 def _recurrence(first: Any, step: Callable[[int, Any, Any], Any], n: Any) -> Any:
@@ -37,7 +38,7 @@ def _recurrence(first: Any, step: Callable[[int, Any, Any], Any], n: Any) -> Any
     for k in range(2, int(np.max(n, initial=0)) + 1):
         before, here = here, step(k, here, before)
         value = np.where(n == k, here, value)
-        if not np.any(np.isfinite(here)):  # no finite value comes after that
+        if np.all((n <= k) | np.isnan(here)):  # NaN stays NaN
             return np.where(n > k, here, value)
     return value
 
@@ -132,7 +133,16 @@ def _operator(name: str, values: Callable[[Any, Any], Any], doc: str) -> Any:
         return values(x.astype(kind), n.astype(F64)).astype(kind)
 
     forward.__doc__ = doc
-    return op(quietly(forward), name=f"special_{name}", promote="float", check=refuse_narrow(name))
+    made = op(quietly(forward), name=f"special_{name}", promote="float", check=refuse_narrow(name))
+
+    def polynomial(x: Any, n: Any, *, out: Tensor | None = None) -> Tensor:
+        if isinstance(x, NUMBERS) and isinstance(n, NUMBERS):
+            no_tensor(f"special_{name}", x, n)
+        return made(x, n, out=out)
+
+    polynomial.__name__ = polynomial.__qualname__ = name
+    polynomial.__doc__ = doc
+    return polynomial
 
 
 def _chebyshev_operators(kind: str, ordinal: str) -> tuple[Any, Any]:

@@ -339,6 +339,8 @@ def _fail_batches(x: Any, y: Any) -> Any:
 
 matmul_batches = op(name="matmul", node="UnsafeViewBackward0")(_matmul_batches).vjp(**BATCH_RULES)
 matrix_batches = op(name="matmul", node="CloneBackward0")(_matmul_batches).vjp(**BATCH_RULES)
+# PyTorch transposes the result of such a product, which of one row or column needs no copy.
+row_batches = op(name="matmul", node="TransposeBackward0")(_matmul_batches).vjp(**BATCH_RULES)
 
 
 @op(name="matmul", node="UnsafeViewBackward0")
@@ -408,6 +410,8 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if call is None:
         fail(RuntimeError, "both arguments to matmul need to be at least 1D, but they are "
                            f"{m}D and {n}D")  # fmt: skip
+    if call is matrix_batches and (input.shape[0] == 1 or other.shape[-1] == 1):
+        call = row_batches
     return call(input, other)
 
 

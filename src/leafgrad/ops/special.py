@@ -14,7 +14,7 @@ from ..graph.quiet import quietly
 from ..graph.source import fail
 from ..tensor import Tensor
 from .arithmetic import widely
-from .bessel import in_double, refuse_complex, refuse_narrow
+from .bessel import in_double, no_tensor, refuse_complex, refuse_narrow
 from .elementwise import erfc
 from .erf import erf_of, erfc_of, erfcx_of
 from .gamma import zeta_of
@@ -187,6 +187,8 @@ def xlog1py(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """input · log(1 + other), elementwise, of tensors or a number; 0 where input is 0, unless
     other is NaN."""
     if isinstance(input, NUMBERS):
+        if isinstance(other, NUMBERS):
+            no_tensor("special_xlog1py", input, other)
         return xlog1py_of(other, input, out=out)
     call = xlog1py_number if isinstance(other, NUMBERS) else xlog1py_tensor
     return call(input, other, out=out)
@@ -231,6 +233,8 @@ zeta_number.vjp(input=_no_derivative)
 def zeta(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """Hurwitz' zeta function Σ (k + other)^-input over all k >= 0, of tensors or a number."""
     if isinstance(input, NUMBERS):
+        if isinstance(other, NUMBERS):
+            no_tensor("special_zeta", input, other)
         return zeta_from(other, input, out=out)
     call = zeta_number if isinstance(other, NUMBERS) else zeta_tensor
     return call(input, other, out=out)

@@ -1,0 +1,598 @@
+"""exp, log, sin, tanh, erf... as straight-line formulas over vectors, written as LLVM IR.
+
+    call("exp", x)        # x: ir.V, double or float, any number of lanes -> a V of the same type
+
+A function is a Python function over `ir.V` values (`FUNCTIONS` maps names, as NumPy and DESIGN have
+them, to them): range reduction, a polynomial of `coefficients`, reconstruction. There are no
+branches and no tables, so all lanes go the same way; lanes that need something else (an argument of
+sin beyond 10**8) take a rare scalar path of `support`. Every function is within 2 ulp over
+the whole range, and takes infinities, NaN, -0 and subnormals as C99 says. docs/math.md has what was
+measured.
+
+A function becomes one internal LLVM function per type and module, which is inlined where it is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from . import coefficients
+from .ir import Block, Module, Type, V, absolute, any_of, copysign, fma, is_nan, sqrt, where
+
+FUNCTIONS: dict[str, Callable[..., V]] = {}
+_IN_DOUBLE: set[str] = set()  # for float lanes, computed in double
+
+INF, NAN = math.inf, math.nan
+
+
+def function(f: Callable[..., V]) -> Callable[..., V]:
+    FUNCTIONS[f.__name__] = f
+    return f
+
+
+def in_double(f: Callable[..., V]) -> Callable[..., V]:
+    """A function whose float version is its double version, rounded once."""
+    _IN_DOUBLE.add(f.__name__)
+    return function(f)
+
+
+def call(name: str, *operands: V) -> V:
+    """The function of these operands, which are of one type."""
+    type = operands[0].type
+    module = operands[0].out.module
+    symbol = f"lg.{name}.{type.mark}"
+    if symbol not in module.functions:
+        module.functions[symbol] = ""  # reserves its place before the functions that it calls
+        module.functions[symbol] = _definition(module, name, symbol, type, len(operands))
+    return operands[0].out.call(type, symbol, *operands)
+
+
+def _definition(module: Module, name: str, symbol: str, type: Type, arity: int) -> str:
+    out = Block(module)
+    operands = [V(f"%a{i}", type, out) for i in range(arity)]
+    if type.kind == "float" and name in _IN_DOUBLE:
+        wide = [v.convert("fpext", "double") for v in operands]
+        result = FUNCTIONS[name](*wide).convert("fptrunc", "float")
+    else:
+        result = FUNCTIONS[name](*operands)
+    arguments = ", ".join(f"{type.text} {v.text}" for v in operands)
+    return "\n".join(
+        [
+            f"define internal {type.text} @{symbol}({arguments}) alwaysinline nounwind {{",
+            "entry:",
+            *out.lines,
+            f"  ret {type.text} {result.text}",
+            "}",
+        ]
+    )
+
+
+# What the functions are made of
+
+
+def constant(x: V, name: str) -> Any:
+    """A table of `coefficients` in the precision of x."""
+    return getattr(coefficients, f"{name}_{x.type.kind.upper()}")
+
+
+def polynomial(x: V, name: str) -> V:
+    """A polynomial of `coefficients` at x: neighbours are joined pairwise, in a short chain."""
+    terms: list[Any] = list(constant(x, name))
+    power = x
+    while len(terms) > 1:
+        pairs = [
+            fma(power, b, a) for a, b in zip(terms[0::2], terms[1::2], strict=False)
+        ] + terms[len(terms) - len(terms) % 2 :]
+        terms = pairs
+        if len(terms) > 1:
+            power = power * power
+    return terms[0]
+
+
+def mantissa_bits(x: V) -> int:
+    return 52 if x.type.kind == "double" else 23
+
+
+def bias(x: V) -> int:
+    return 1023 if x.type.kind == "double" else 127
+
+
+def magic(x: V) -> float:
+    """Added to a number, this leaves the nearest integer in its lowest bits."""
+    return 1.5 * 2.0 ** mantissa_bits(x)
+
+
+def nearest(x: V) -> tuple[V, V]:
+    """The integer nearest to x, as a float; and in the lowest bits of an integer."""
+    shifted = x + magic(x)
+    return shifted - magic(x), shifted.bits()
+
+
+def to_float(k: V, x: V) -> V:
+    """Small integers as floats of x's kind, without the conversion that old processors lack."""
+    return (k + _bits_of(x, magic(x))).floating() - magic(x)
+
+
+def _bits_of(x: V, value: float) -> int:
+    import struct
+
+    double = x.type.kind == "double"
+    return struct.unpack("<q" if double else "<i", struct.pack("<d" if double else "<f", value))[0]
+
+
+def scaled(x: V, shifted: V) -> V:
+    """x times 2**k, k in the lowest bits of an integer: in two steps, for subnormal results."""
+    m, b = mantissa_bits(x), bias(x)
+    k = shifted - _bits_of(x, magic(x))
+    half = k >> 1
+    return x * ((half + b) << m).floating() * ((k - half + b) << m).floating()
+
+
+def clipped(x: V, low: float, high: float) -> V:
+    """x between two numbers; NaN stays."""
+    x = where(x > high, high, x)
+    return where(x < low, low, x)
+
+
+def product(a: V, b: V) -> tuple[V, V]:
+    """a * b exactly, as a sum of two."""
+    high = a * b
+    if a.out.module.target.fma:
+        return high, fma(a, b, -high)
+    a1, b1 = _upper_half(a), _upper_half(b)
+    a2, b2 = a - a1, b - b1
+    return high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def _upper_half(x: V) -> V:
+    """x without the lower half of its mantissa."""
+    return (x.bits() & (-1 << (27 if x.type.kind == "double" else 12))).floating()
+
+
+def total(a: V | float, b: V) -> tuple[V, V]:
+    """a + b exactly, as a sum of two, where |a| >= |b|."""
+    high = a + b
+    return high, b - (high - a)
+
+
+def total_any(a: V, b: V) -> tuple[V, V]:
+    """a + b exactly, as a sum of two."""
+    high = a + b
+    part = high - a
+    return high, (a - (high - part)) + (b - part)
+
+
+# Exponentials
+
+
+def _reduced(x: V, base2: bool = False) -> tuple[V, V]:
+    """x = k log 2 + r: r, and k in the lowest bits of an integer."""
+    high, low = constant(x, "LN2")
+    if base2:
+        n, k = nearest(x)
+        return (x - n) * math.log(2), k
+    n, k = nearest(x * (1 / math.log(2)))
+    return fma(n, -low, fma(n, -high, x)), k
+
+
+def _range(x: V) -> tuple[float, float]:
+    """Below and above these, exp is 0 and infinite."""
+    return (-746.0, 710.0) if x.type.kind == "double" else (-104.0, 89.0)
+
+
+@function
+def exp(x: V) -> V:
+    r, k = _reduced(clipped(x, *_range(x)))
+    return scaled(fma(r * r, polynomial(r, "EXP"), r) + 1.0, k)
+
+
+@function
+def exp2(x: V) -> V:
+    low, high = (-1076.0, 1025.0) if x.type.kind == "double" else (-151.0, 129.0)
+    r, k = _reduced(clipped(x, low, high), base2=True)
+    return scaled(fma(r * r, polynomial(r, "EXP"), r) + 1.0, k)
+
+
+def _expm1(x: V) -> V:
+    """e**x - 1 for x that is not below -50."""
+    m, b = mantissa_bits(x), bias(x)
+    r, k = _reduced(x)
+    e = fma(r * r, polynomial(r, "EXP"), r)
+    half = ((k - (_bits_of(x, magic(x)) + 1 - b)) << m).floating()  # 2**(k - 1)
+    return 2.0 * fma(half, e, half - 0.5)
+
+
+@function
+def expm1(x: V) -> V:
+    return copysign(_expm1(clipped(x, -50.0, _range(x)[1])), x)
+
+
+@function
+def tanh(x: V) -> V:
+    t = _expm1(2.0 * clipped(absolute(x), 0.0, 22.0))
+    return copysign(t / (t + 2.0), x)
+
+
+@function
+def sinh(x: V) -> V:
+    a = absolute(x)
+    low = clipped(a, 0.0, 1.0)
+    t = _expm1(low)
+    small = 0.5 * (t + t / (t + 1.0))
+    big = _half_exp(a)
+    return copysign(where(a < 1.0, small, big - 0.25 / big), x)
+
+
+@function
+def cosh(x: V) -> V:
+    big = _half_exp(absolute(x))
+    return big + 0.25 / big
+
+
+def _half_exp(x: V) -> V:
+    """e**x / 2 for x >= 0, also where e**x is infinite."""
+    m, b = mantissa_bits(x), bias(x)
+    r, k = _reduced(clipped(x, 0.0, _range(x)[1] + 1.0))
+    half = ((k - (_bits_of(x, magic(x)) + 2 - b)) << m).floating()  # 2**(k - 2)
+    return (fma(r * r, polynomial(r, "EXP"), r) + 1.0) * half * 2.0
+
+
+@function
+def sigmoid(x: V) -> V:
+    z = call("exp", -absolute(x))
+    return where(x < 0.0, z, 1.0) / (1.0 + z)
+
+
+@function
+def silu(x: V) -> V:
+    z = call("exp", -absolute(x))
+    y = where(x < 0.0, x * z, x) / (1.0 + z)
+    return where(x.same(-INF), NAN, y)
+
+
+# Logarithms
+
+
+def _split(x: V) -> tuple[V, V]:
+    """x = 2**k m with m from sqrt(1/2) to sqrt(2), for normal positive x: m - 1, k as an integer."""
+    m = mantissa_bits(x)
+    bits = x.bits()
+    k = (bits - _bits_of(x, math.sqrt(0.5))) >> m
+    return (bits - (k << m)).floating() - 1.0, k
+
+
+def _normal(x: V) -> tuple[V, V]:
+    """As `_split`, for subnormal x as well."""
+    m = mantissa_bits(x)
+    tiny = x < 2.0 ** (2 - bias(x))
+    f, k = _split(where(tiny, x * 2.0 ** (m + 2), x))
+    return f, k - where(tiny, k.like(m + 2), 0)
+
+
+def _of_logarithm(x: V, y: V) -> V:
+    """y with what a logarithm is at 0, below, at infinity and at NaN."""
+    y = where(x.compare("ule", 0.0), where(x.same(0.0), x.like(-INF), NAN), y)
+    return where(x.same(INF), x, y)
+
+
+def _log1p(f: V, k: V, c: V | None = None) -> V:
+    """log(1 + f) + k log 2 + c, for small f."""
+    high, low = constant(f, "LN2")
+    n = to_float(k, f)
+    s = f / (f + 2.0)
+    z = s * s
+    half = 0.5 * f * f
+    rest = s * fma(z, polynomial(z, "LOG"), half)
+    rest = fma(n, low, rest)
+    if c is not None:
+        rest = rest + c
+    return fma(n, high, f - (half - rest))
+
+
+@function
+def log(x: V) -> V:
+    return _of_logarithm(x, _log1p(*_normal(x)))
+
+
+@function
+def log1p(x: V) -> V:
+    u, c = total_any(x.like(1.0), x)
+    f, k = _split(u)
+    y = _log1p(f, k, c / u)
+    y = where(x.compare("ule", -1.0), where(x.same(-1.0), x.like(-INF), NAN), y)
+    return copysign(where(x.same(INF), x, y), x)
+
+
+def _other_base(x: V, inverse: tuple[float, float], of2: tuple[float, float]) -> V:
+    """The logarithm times a constant, given in two parts; log 2 times it, as well."""
+    f, k = _normal(x)
+    n = to_float(k, x)
+    s = f / (f + 2.0)
+    z = s * s
+    half = 0.5 * f * f
+    r = s * fma(z, polynomial(z, "LOG"), half)
+    high = ((f - half).bits() & (-1 << (32 if x.type.kind == "double" else 14))).floating()
+    low = (f - high) - half + r
+    whole = n * of2[0]
+    first = high * inverse[0]
+    last = fma(low + high, inverse[1], low * inverse[0]) + n * of2[1]
+    y, rest = total_any(whole, first)
+    return _of_logarithm(x, y + (last + rest))
+
+
+@function
+def log2(x: V) -> V:
+    return _other_base(x, constant(x, "INV_LN2"), (1.0, 0.0))
+
+
+@function
+def log10(x: V) -> V:
+    return _other_base(x, constant(x, "INV_LN10"), constant(x, "LOG10_2"))
+
+
+@function
+def logsigmoid(x: V) -> V:
+    z = call("log1p", call("exp", -absolute(x)))
+    return where(x < 0.0, x, 0.0) - z
+
+
+@function
+def softplus(x: V) -> V:
+    return where(x < 0.0, 0.0, x) + call("log1p", call("exp", -absolute(x)))
+
+
+# Trigonometry
+
+
+def _quadrant(x: V) -> tuple[V, V]:
+    """x >= 0 less a multiple k of pi / 2: what is left, and k in the lowest bits of an integer.
+
+    Right up to `_limit(x)`."""
+    n, k = nearest(x * (2 / math.pi))
+    if x.out.module.target.fma:
+        parts = constant(x, "HALF_PI")
+    else:
+        parts = getattr(coefficients, f"HALF_PI_{x.type.kind.upper()}_SHORT")
+    for part in parts:
+        x = fma(n, -part, x)
+    return x, k
+
+
+def _limit(x: V) -> float:
+    return 1e8 if x.type.kind == "double" else 6e3
+
+
+def _sin_cos(r: V) -> tuple[V, V]:
+    """sin and cos between -pi / 4 and pi / 4."""
+    z = r * r
+    s = fma(r * z, polynomial(z, "SIN"), r)
+    c = fma(z, fma(z, polynomial(z, "COS"), -0.5), 1.0)
+    return s, c
+
+
+def _signed(y: V, flip: V) -> V:
+    """y with its sign turned where the highest bit of an integer is set."""
+    m = 63 if y.type.kind == "double" else 31
+    return (y.bits() ^ (flip & (-1 << m))).floating()
+
+
+def _odd(k: V) -> V:
+    return (k & 1).differs(0)
+
+
+def sin_of(r: V, k: V) -> V:
+    s, c = _sin_cos(r)
+    top = 62 if r.type.kind == "double" else 30
+    return _signed(where(_odd(k), c, s), k << top)
+
+
+def cos_of(r: V, k: V) -> V:
+    return sin_of(r, k + 1)
+
+
+def tan_of(r: V, k: V) -> V:
+    s, c = _sin_cos(r)
+    odd = _odd(k)
+    return where(odd, c, s) / where(odd, -s, c)
+
+
+def _rarely(name: str, x: V, y: V) -> V:
+    """y, but where |x| is beyond `_limit` what the function `name` of `support` gives."""
+    out = x.out
+    if out.module.target.support:  # this is support itself: x is in range
+        return y
+    big = any_of(absolute(x) > _limit(x))
+    slow, done, before = out.new_label("slow"), out.new_label("done"), out.label
+    out.line(f"br i1 {big.text}, label %{slow}, label %{done}, !prof !0")
+    out.start(slow)
+    fixed = V(out.name(), x.type, out)
+    symbol = f"lg.slow.{name}.{x.type.mark}"
+    if symbol not in out.module.functions:
+        out.module.functions[symbol] = _lane_by_lane(out.module, name, symbol, x)
+    arguments = f"{x.type.text} {x.text}, {x.type.text} {y.text}"
+    out.line(f"{fixed.text} = call coldcc {x.type.text} @{symbol}({arguments})")
+    out.line(f"br label %{done}")
+    out.start(done)
+    return out.value(x.type, f"phi {x.type.text} [{y.text}, %{before}], [{fixed.text}, %{slow}]")
+
+
+def _lane_by_lane(module: Module, name: str, symbol: str, like: V) -> str:
+    """A function that puts support's results into the lanes of y where |x| is large."""
+    module.use_support(f"lg_{name}")
+    type = like.type
+    out = Block(module)
+    x, y = V("%x", type, out), V("%y", type, out)
+
+    def wide(v: V) -> V:
+        return v if type.kind == "double" else v.convert("fpext", "double")
+
+    def narrow(v: V) -> V:
+        return v if type.kind == "double" else v.convert("fptrunc", "float")
+
+    if type.lanes == 1:
+        result = narrow(out.call(Type("double"), f"lg_{name}", wide(x)))
+        lines = [*out.lines, f"  ret {type.text} {result.text}"]
+    else:
+        lines = ["  br label %loop", "loop:"]
+        out.line("%lane = phi i32 [0, %entry], [%next, %joined]")
+        out.line(f"%so.far = phi {type.text} [%y, %entry], [%now, %joined]")
+        one = Type(type.kind)
+        lane = out.value(one, f"extractelement {type.text} {x.text}, i32 %lane")
+        big = absolute(lane) > _limit(like)
+        out.line(f"br i1 {big.text}, label %replace, label %joined")
+        out.start("replace")
+        lane64 = lane if type.kind == "double" else lane.convert("fpext", "double")
+        exact = out.call(Type("double"), f"lg_{name}", lane64)
+        exact = exact if type.kind == "double" else exact.convert("fptrunc", "float")
+        put = out.value(
+            type, f"insertelement {type.text} %so.far, {type.kind} {exact.text}, i32 %lane"
+        )
+        out.line("br label %joined")
+        out.start("joined")
+        out.line(f"%now = phi {type.text} [%so.far, %loop], [{put.text}, %replace]")
+        out.line("%next = add i32 %lane, 1")
+        out.line(f"%more = icmp ult i32 %next, {type.lanes}")
+        out.line("br i1 %more, label %loop, label %end")
+        out.start("end")
+        lines += [*out.lines, f"  ret {type.text} %now"]
+    head = f"define internal coldcc {type.text} @{symbol}({type.text} %x, {type.text} %y)"
+    return "\n".join([head + " noinline cold nounwind {", "entry:", *lines, "}"])
+
+
+@function
+def sin(x: V) -> V:
+    r, k = _quadrant(absolute(x))
+    return _rarely("sin", x, _signed(sin_of(r, k), x.bits()))
+
+
+@function
+def cos(x: V) -> V:
+    return _rarely("cos", x, cos_of(*_quadrant(absolute(x))))
+
+
+@function
+def tan(x: V) -> V:
+    r, k = _quadrant(absolute(x))
+    return _rarely("tan", x, _signed(tan_of(r, k), x.bits()))
+
+
+def _half_pi(x: V) -> tuple[float, float]:
+    high, low, *_ = constant(x, "HALF_PI")
+    return high, low
+
+
+@function
+def arcsin(x: V) -> V:
+    return copysign(_arc(x)[0], x)
+
+
+@function
+def arccos(x: V) -> V:
+    return _arc(x)[1]
+
+
+def _arc(x: V) -> tuple[V, V]:
+    """arcsin |x| and arccos x."""
+    a = absolute(x)
+    high, low = _half_pi(x)
+    big = a > 0.5
+    z = where(big, fma(a, -0.5, 0.5), a * a)
+    s = where(big, sqrt(z), a)
+    p = s * z * polynomial(z, "ASIN")
+    # where |x| > 1/2: s is rounded, c makes up for it
+    c = where(z > 0.0, fma(-s, s, z) / (s + s), 0.0) if x.out.module.target.fma else _root_rest(s, z)
+    near = 2.0 * (s + (p + c))  # arccos |x|
+    sin_small = s + p
+    arc_sin = where(big, high - (2.0 * s - (low - 2.0 * (p + c))), sin_small)
+    negative = x < 0.0
+    signed = where(negative, -sin_small, sin_small)
+    arc_cos = where(
+        big,
+        where(negative, 2.0 * high - (near - 2.0 * low), near),
+        high - (signed - low),
+    )
+    return arc_sin, arc_cos
+
+
+def _root_rest(s: V, z: V) -> V:
+    square, rest = product(s, s)
+    return where(z > 0.0, ((z - square) - rest) / (s + s), 0.0)
+
+
+def _arctan(y: V, x: V) -> V:
+    """The angle of (x, y), both >= 0 and finite, not both 0."""
+    high, low = _half_pi(x)
+    steep = y > x
+    small, large = where(steep, x, y), where(steep, y, x)
+    # the angle from the axis, or from the diagonal: at most pi / 8
+    middle = small > large * math.tan(math.pi / 8)
+    top = where(middle, small - large, small)
+    bottom = where(middle, small + large, large)
+    r = top / bottom
+    # what the divisions and the sums above lost
+    rest = fma(-r, bottom, top) / bottom if x.out.module.target.fma else None
+    z = r * r
+    p = r * z * polynomial(z, "ATAN")
+    if rest is not None:
+        p = p + rest
+    angle_high = where(middle, 0.5 * high, x.like(0.0))
+    angle_low = where(middle, 0.5 * low, x.like(0.0))
+    rest_total = p + angle_low
+    first, more = total_any(angle_high, r)
+    rest_total = rest_total + more
+    up = first + rest_total
+    turned = high - (first - (low - rest_total))
+    return where(steep, turned, up)
+
+
+@function
+def arctan(x: V) -> V:
+    a = absolute(x)
+    big = a > 2.0**60
+    y = _arctan(where(big, x.like(2.0**60), a), x.like(1.0))
+    return copysign(where(is_nan(x), x, y), x)
+
+
+# The error function
+
+
+def _erfcx(x: V) -> V:
+    """exp(x**2) erfc(x), for x >= 0."""
+    q = polynomial((x - 4.0) / (x + 4.0), "ERFCX")
+    return q / fma(x, 2.0, 1.0)
+
+
+def _bell(x: V, half: float) -> V:
+    """exp(-half x**2), x**2 taken exactly; half is 1 or 1/2."""
+    high, low = product(x, x)
+    return call("exp", -half * high) * (1.0 - half * low)
+
+
+@function
+def erfc(x: V) -> V:
+    a = where(absolute(x) > 28.0, x.like(28.0), absolute(x))
+    y = _bell(a, 1.0) * _erfcx(a)
+    y = where(x < 0.0, 2.0 - y, y)
+    return where(is_nan(x), x, y)
+
+
+@function
+def erf(x: V) -> V:
+    a = absolute(x)
+    z = a * a
+    small = fma(a, polynomial(z, "ERF"), a)
+    b = where(a > 7.0, x.like(7.0), a)
+    far = 1.0 - call("exp", -b * b) * _erfcx(b)
+    y = where(a < 0.92, small, far)
+    return where(is_nan(x), x, copysign(y, x))
+
+
+@function
+def gelu(x: V) -> V:
+    a = where(absolute(x) > 40.0, x.like(40.0), absolute(x))
+    tail = 0.5 * _bell(a, 0.5) * _erfcx(a * math.sqrt(0.5))
+    y = x * where(x < 0.0, tail, 1.0 - tail)
+    return where(is_nan(x), x, y)
