@@ -138,6 +138,12 @@ class Module:
         self.target = target
         self._declared: dict[str, None] = {}
         self.functions: dict[str, str] = {}
+        self.support: set[str] = set()  # functions of the support library that are called
+
+    def use_support(self, name: str) -> None:
+        """A function of `support`: double -> double."""
+        self.support.add(name)
+        self.declare(f"declare double @{name}(double) nounwind willreturn memory(none)")
 
     def declare(self, line: str) -> None:
         self._declared[line] = None
@@ -148,6 +154,7 @@ class Module:
                 f'target triple = "{self.target.triple}"',
                 *self._declared,
                 *self.functions.values(),
+                '!0 = !{!"branch_weights", i32 1, i32 100000}',
                 "",
             ]
         )

@@ -14,7 +14,6 @@ A function becomes one internal LLVM function per type and module, which is inli
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +60,8 @@ def _definition(module: Module, name: str, symbol: str, type: Type, arity: int) 
     arguments = ", ".join(f"{type.text} {v.text}" for v in operands)
     return "\n".join(
         [
-            f"define internal {type.text} @{symbol}({arguments}) alwaysinline nounwind {{",
+            f"define internal {type.text} @{symbol}({arguments}) "
+            "alwaysinline nounwind willreturn memory(none) {",
             "entry:",
             *out.lines,
             f"  ret {type.text} {result.text}",
@@ -459,7 +459,8 @@ def _lane_by_lane(module: Module, name: str, symbol: str, like: V) -> str:
         out.start("end")
         lines += [*out.lines, f"  ret {type.text} %now"]
     head = f"define internal coldcc {type.text} @{symbol}({type.text} %x, {type.text} %y)"
-    return "\n".join([head + " noinline cold nounwind {", "entry:", *lines, "}"])
+    head += " noinline cold nounwind willreturn memory(none) {"
+    return "\n".join([head, "entry:", *lines, "}"])
 
 
 @function

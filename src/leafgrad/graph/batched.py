@@ -464,10 +464,12 @@ def _set_where(level: Level, array: Any, mask: Any, value: Any) -> None:
     """array[mask] = value, with a mask per example and one value for each."""
     if not here(array, level):
         raise Opaque("a batch cannot be written into one example")
-    where = aligned(mask, level, 0)
-    where = np.reshape(where, (*where.shape, *(1,) * (array.ndim - mask.ndim)))
-    value = aligned(value, level, array.ndim) if here(value, level) else value
-    if max(len(where), getattr(value, "shape", (1,))[0]) > len(array.data):
+    where = np.reshape(mask.data, (*mask.data.shape, *(1,) * (array.ndim - mask.ndim)))
+    size = len(where)
+    if here(value, level):
+        size = max(size, len(value.data))
+        value = aligned(value, level, array.ndim)
+    if size > len(array.data):
         raise Opaque("a batch cannot be written into one example")
     np.copyto(array.data, value, where=where, casting="unsafe")
 

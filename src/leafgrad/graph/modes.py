@@ -62,6 +62,8 @@ class Transform:
 
     # Whether a backward pass inside runs its rules on tensors, so that this transform sees them.
     sees_backward = False
+    # Whether the engine hands it every node and leaf (`node`, `leaf`): a profiler.
+    watches = False
 
     def call(self, made: Any, tensors: tuple[Any, ...], params: tuple[Any, ...],
              into: Any) -> Any:  # fmt: skip

@@ -7,8 +7,8 @@ A family says what it adds to the public surface by module variables, read here 
     IN_PLACE    those with an in-place twin: `exp_`, as a method and as a function
     ALIASES     other names of PyTorch's for the same function: {"multiply": "mul"}
     NUMPY       NumPy functions that accept tensors through it: {np.exp: exp}
-    NUMBER_OPERANDS  functions of two operands that do not take Python numbers everywhere, and what they
-                take: {"maximum": "neither", "eq": "the second", "xlogy": "either, but not both"}
+    NUMBER_OPERANDS  of functions of two operands: which may be a Python number, where not both:
+                {"maximum": "neither", "eq": "the second", "xlogy": "either, but not both"}
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from . import (
     arithmetic,
     casting,
     comparison,
+    contractions,
     convolution,
     creation,
     decompositions,
@@ -36,6 +37,7 @@ from . import (
     layers,
     lu,
     matrix_functions,
+    matrix_products,
     norms,
     ordering,
     orthogonal,
@@ -55,7 +57,8 @@ FAMILIES = (
     arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
     spectral, convolution,
-    decompositions, eigen, lu, matrix_functions, orthogonal, solving, triangular,
+    contractions, decompositions, eigen, lu, matrix_functions, matrix_products, orthogonal,
+    solving, triangular,
 )  # fmt: skip
 
 

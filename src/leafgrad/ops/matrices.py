@@ -18,7 +18,7 @@ from ..graph.modes import current
 from ..graph.operator import write_out
 from ..graph.source import fail
 from ..tensor import TENSORS, Tensor
-from .products import batched_product as matmul
+from .matrix_products import batched_product as matmul
 from .reductions import _expect as exact
 from .reductions import conj
 

@@ -1,0 +1,870 @@
+"""Capture: run a step once, for real, and note down what is done to arrays.
+
+While a step is captured, every tensor that is read shows a `Captured` in place of its array: a duck
+that holds the real array, and knows which `Value` of the program it is. A NumPy call on it is made
+on the real arrays at once, so Python sees real shapes and numbers, and becomes an instruction.
+
+Where memory is written, the program stays in SSA form: a `Storage` says which value its memory has
+now, a view how it is taken from there. Writing to a view makes a new value of the whole.
+
+What Python learns of a number (`item()`, `if`, an index) becomes a guard. What cannot be followed
+marks the capture as failed, with the reason; the step itself goes on, with the right results.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..duck import Duck, Opaque
+from ..generator import Generator
+from ..graph import engine
+from ..graph.source import INTERNAL
+from ..tensor import COUNT, Tensor
+from .program import Const, Guard, Input, Program, Value, assign, changed, restrided, ufunc_of
+
+__all__ = ["Captured", "Recorder", "Seen", "recording"]
+
+_ARRAY = Tensor.__dict__["_array"]  # the slot itself: reads and writes that nobody notes
+_get, _set = _ARRAY.__get__, _ARRAY.__set__
+_OPERATORS = os.path.join(os.path.dirname(engine.__file__), "operator.py")
+_NUMPY = os.path.dirname(np.__file__) + os.sep
+_WALK = engine.walk.__code__
+_LARGE = 1024  # bytes from which on a constant array is looked at more closely
+
+# The recorder at work, and the one lock: tensors show their arrays through it, in all threads.
+_lock = threading.RLock()
+_current: Recorder | None = None
+
+
+def recording() -> Recorder | None:
+    """The recorder at work in this thread."""
+    found = _current
+    return found if found is not None and found.thread == threading.get_ident() else None
+
+
+class Storage:
+    """Memory, and the value that it has now. `strides`: how its whole lies; input: if it was there
+    before; before: a copy of its content, once it was written; epoch: the number of writes"""
+
+    __slots__ = ("array", "before", "epoch", "input", "value")
+
+    def __init__(self, array: Any, value: Value) -> None:
+        self.array, self.value, self.epoch = array, value, 0
+        self.input = value if isinstance(value, Input) else None
+        self.before: Any = None
+
+
+class Captured(Duck):
+    """A real array, and which value of the program it is.
+
+    held: the array; a view has a parent and the call (`link`) that takes it from there; seen: its
+    own value, as of an epoch of its storage
+    """
+
+    __slots__ = ("_epoch", "_link", "_parent", "_recorder", "_seen", "_storage", "held")
+    rank = 0
+
+    def __init__(self, recorder: Recorder, held: Any, storage: Storage, parent: Any = None,
+                 link: Any = None, seen: Any = None) -> None:  # fmt: skip
+        self.held, self._recorder, self._storage = held, recorder, storage
+        self._parent, self._link = parent, link
+        self._seen, self._epoch = seen, storage.epoch
+
+    # What an array shows of itself without its numbers
+
+    @property
+    def shape(self) -> Any:  # type: ignore[override]
+        return self.held.shape
+
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]
+        return self.held.dtype
+
+    @property
+    def strides(self) -> Any:
+        return self.held.strides
+
+    @property
+    def flags(self) -> Any:
+        return self.held.flags
+
+    @property
+    def address(self) -> int:
+        """Where the array lies: places of views are told by differences of these."""
+        return self.held.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+    def _get_real(self) -> Any:
+        return np.real(self)
+
+    def _get_imag(self) -> Any:
+        return np.imag(self)
+
+    def _set_real(self, value: Any) -> None:
+        np.real(self)[...] = value
+
+    def _set_imag(self, value: Any) -> None:
+        np.imag(self)[...] = value
+
+    real = property(_get_real, _set_real)
+    imag = property(_get_imag, _set_imag)
+
+    # Calls
+
+    def value(self) -> Value:
+        """The value that it has now."""
+        storage = self._storage
+        if self._parent is None:
+            return storage.value
+        if self._epoch != storage.epoch:
+            function, args, kwargs = self._link
+            whole = self._parent.value()
+            self._seen = self._recorder.emit(function, (whole, *args), kwargs, self.held)
+            self._epoch = storage.epoch
+        return self._seen  # type: ignore[no-any-return]
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...],
+             kwargs: dict[str, Any]) -> Any:  # fmt: skip
+        recorder = self._recorder
+        if recorder.done or threading.get_ident() != recorder.thread:
+            return function(*_plain(args), **_plain(kwargs))
+        if _has_tensor(args):
+            return NotImplemented
+        return recorder.call(function, args, kwargs)
+
+    def opaque(self, function: Callable[..., Any], args: tuple[Any, ...],
+               kwargs: dict[str, Any]) -> Any:  # fmt: skip
+        recorder = self._recorder
+        if recorder.done or threading.get_ident() != recorder.thread:
+            return function(*_plain(args), **_plain(kwargs))
+        return recorder.opaque(function, args, kwargs)
+
+    # Where Python learns numbers
+
+    def item(self, *place: Any) -> Any:
+        self._learn()
+        return self.held.item(*place)
+
+    def tolist(self) -> Any:
+        self._learn()
+        return self.held.tolist()
+
+    def __bool__(self) -> bool:
+        found = bool(self.held)  # ValueError unless of one element
+        if not self._recorder.done:
+            self._recorder.guard(self.value(), "bool", found)
+        return found
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._recorder.done:
+            return np.array(self.held, dtype=dtype, copy=copy)
+        if _opaque_is_caught():
+            raise Opaque("a captured array gives no memory")
+        self._recorder.fail("a NumPy array is made of a tensor's values, which what follows it "
+                            "may change")  # fmt: skip
+        return np.array(self.held, dtype=dtype)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._recorder.fail("a tensor is pickled")
+        return self.held.__reduce_ex__(protocol)
+
+    def __repr__(self) -> str:
+        self._learn()
+        return repr(self.held)
+
+    def _learn(self) -> None:
+        if not self._recorder.done:
+            if self.held.size > _MOST_LEARNT:
+                self._recorder.fail("many numbers of a tensor are read")
+            else:
+                self._recorder.guard(self.value(), "value", self.held.copy())
+
+
+_MOST_LEARNT = 4096
+
+
+def _plain(tree: Any) -> Any:
+    """Arguments with the real arrays in place of captured ones."""
+    kind = tree.__class__
+    if kind is Captured:
+        return tree.held
+    if kind is tuple or kind is list:
+        return kind(map(_plain, tree))
+    if kind is dict:
+        return {k: _plain(v) for k, v in tree.items()}
+    if kind is slice:
+        return slice(_plain(tree.start), _plain(tree.stop), _plain(tree.step))
+    return tree
+
+
+def _has_tensor(args: Any) -> bool:
+    return any(isinstance(a, Tensor) or (a.__class__ in (tuple, list) and _has_tensor(a))
+               for a in args)  # fmt: skip
+
+
+def _opaque_is_caught() -> bool:
+    """Whether an operator is at work, which will do its computation as a whole."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name == _OPERATORS or (name.endswith("duck.py") and INTERNAL[name]):
+            return True
+        if not INTERNAL[name] and not name.startswith(_NUMPY):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _root(array: Any) -> Any:
+    """Whatever owns an array's memory."""
+    while True:
+        below = getattr(array, "base", None)
+        if below is None:
+            return array
+        array = below
+
+
+class Seen:
+    """A tensor that was there before the step, as it was then."""
+
+    __slots__ = ("array", "cleared", "count", "edge", "extra", "grad", "tensor", "versions")
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor, self.array, self.edge = tensor, _get(tensor), tensor._edge
+        own = tensor.__dict__
+        self.grad, self.cleared = own.get("_grad"), own.get("_cleared")
+        self.extra = tuple(own.get(name) for name in _KEPT)
+        self.versions, self.count = tensor._versions, tensor._versions[COUNT]
+
+    def restore(self) -> None:
+        """Put the tensor back to what it was, but for the content of its memory."""
+        t = self.tensor
+        _set(t, self.array)
+        t._edge, t._versions = self.edge, self.versions
+        self.versions[COUNT] = self.count
+        for name, value in (("_grad", self.grad), ("_cleared", self.cleared)):
+            if value is not None:
+                t.__dict__[name] = value
+            else:
+                t.__dict__.pop(name, None)
+
+    def changed(self) -> bool:
+        """Whether something changed about it that a replay cannot do again."""
+        own = self.tensor.__dict__
+        return self.extra != tuple(own.get(name) for name in _KEPT)
+
+
+_KEPT = ("_extra", "_retains", "_inference", "_accumulator", "_grad_dtype")
+
+
+class Recorder:
+    """One capture: use it as `with recorder: result = step()`.
+
+    program: the instructions so far; seen: the tensors of before, by id; inputs: their arrays, by
+    the id of the array, as captured; scalars: numbers that are read anew at each run: (owner, key,
+    Input); failed: why the capture cannot be used, and where
+    """
+
+    def __init__(self, name: str = "step") -> None:
+        self.program = Program(name)
+        self.thread = threading.get_ident()
+        self.start = engine_clock()
+        self.done = False
+        self.failed: tuple[str, Any] | None = None
+        self.seen: dict[int, Seen] = {}
+        self.inputs: dict[int, Captured] = {}
+        self.scalars: list[tuple[Any, Any, Input]] = []
+        self.generators: dict[int, tuple[Any, Any]] = {}  # id -> (generator, state before)
+        self._scalars: dict[Any, Captured] = {}
+        self._made: dict[int, Any] = {}  # id -> weak reference to a tensor made in the step
+        self._holders: list[Any] = []  # weak references to tensors that may hold captured arrays
+        self._constants: dict[Any, Const] = {}
+        self._depth = 0
+
+    # The watch over tensors, generators and optimizers
+
+    def __enter__(self) -> Recorder:
+        global _current
+        _lock.acquire()
+        _current = self
+        _watch()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        global _current
+        _unwatch()
+        _current = None
+        self.done = True
+        for seen in self.seen.values():
+            self._release(seen.tensor)
+        for held in self._holders:
+            tensor = held()
+            if tensor is not None:
+                self._release(tensor)
+        _lock.release()
+
+    def _release(self, tensor: Any) -> None:
+        array = _get(tensor)
+        if array.__class__ is Captured:
+            _set(tensor, array.held)
+
+    def undo(self) -> None:
+        """After a failed step: put everything back to what it was before."""
+        for captured in self.inputs.values():
+            storage = captured._storage
+            if storage.before is not None:
+                np.copyto(storage.array, storage.before)
+        for seen in self.seen.values():
+            seen.restore()
+        for generator, state in self.generators.values():
+            set_state(generator, state)
+
+    def fail(self, reason: str, mark: Any = None) -> None:
+        """The capture cannot be used. The first reason counts."""
+        if self.failed is None:
+            self.failed = reason, mark if mark is not None else where()[0]
+
+    def note(self, tensor: Any) -> Seen | None:
+        """Remember what a tensor of before is like; None for one that was made in the step."""
+        key = id(tensor)
+        found = self.seen.get(key)
+        if found is None and not self.is_new(tensor):
+            self.seen[key] = found = Seen(tensor)
+        return found
+
+    def is_new(self, tensor: Any) -> bool:
+        """Whether a tensor was made in the step."""
+        made = self._made.get(id(tensor))
+        return made is not None and made() is tensor
+
+    def tensor_read(self, tensor: Any, array: Any) -> Any:
+        """What a tensor shows whose own array was not yet captured."""
+        if array.__class__ is not np.ndarray:
+            if isinstance(array, np.ndarray):
+                self.fail(f"a tensor holds an array of {type(array).__name__}")
+            return array
+        seen = self.note(tensor)
+        if seen is None:
+            known = self.inputs.get(id(array))
+            found = known or Captured(self, array, Storage(array, self.constant(array)))
+        else:
+            found = self.inputs.get(id(array)) or self._input(array)
+        _set(tensor, found)
+        self._holders.append(weakref.ref(tensor))
+        return found
+
+    def _input(self, array: Any) -> Captured:
+        value = Input(array)
+        self.program.inputs.append(value)
+        found = self.inputs[id(array)] = Captured(self, array, Storage(array, value))
+        return found
+
+    def tensor_write(self, tensor: Any, array: Any) -> None:
+        """A tensor gets an array: a new one its first, or another takes its place."""
+        try:
+            _get(tensor)
+        except AttributeError:
+            self._made[id(tensor)] = weakref.ref(tensor)
+        else:
+            self.note(tensor)
+        _set(tensor, array)
+        if array.__class__ is Captured:
+            self._holders.append(weakref.ref(tensor))
+
+    def scalar(self, owner: Any, key: Any, number: float) -> Captured:
+        """A number of Python's that is read anew at each run, from `owner[key]`."""
+        name = id(owner), key
+        found = self._scalars.get(name)
+        if found is None:
+            array = np.array(number, np.float64)
+            value = Input(array)
+            self.program.inputs.append(value)
+            self.scalars.append((owner, key, value))
+            found = self._scalars[name] = Captured(self, array, Storage(array, value))
+        return found
+
+    # Instructions
+
+    def emit(self, function: Any, args: Any, kwargs: Any, arrays: Any, effect: bool = False) -> Any:
+        """Append an instruction."""
+        mark, backward, node = where()
+        if node is not None and node.seq < self.start and self.failed is None:
+            self.fail("a backward pass goes on into a graph from before the step")
+        return self.program.emit(function, args, kwargs, arrays, mark=mark, backward=backward,
+                                 effect=effect)  # fmt: skip
+
+    def guard(self, value: Value, kind: str, expected: Any) -> None:
+        """Python learnt something of a value."""
+        if isinstance(value, Const):
+            return
+        self.program.guards.append(Guard(value, kind, expected, where()[0]))
+
+    def constant(self, array: Any) -> Value:
+        """A plain array among the operands: always the same."""
+        array = np.asarray(array)
+        if array.nbytes <= _LARGE:
+            key = array.dtype.str, array.dtype.name, array.shape, array.tobytes()
+            found = self._constants.get(key)
+            if found is None:
+                found = self._constants[key] = Const(array.copy())
+            return found
+        if not array.dtype.hasobject and not np.any(array.reshape(-1).view(np.uint8)):
+            return self.emit(np.zeros, (array.shape, array.dtype), {}, array)  # type: ignore[no-any-return]
+        return Const(array.copy())
+
+    def read(self, tree: Any) -> Any:
+        """Arguments as the program has them."""
+        kind = tree.__class__
+        if kind is Captured:
+            return tree.value() if tree._recorder is self else self.constant(tree.held)
+        if kind is tuple:
+            return tuple([self.read(each) for each in tree])
+        if kind is list:
+            return [self.read(each) for each in tree]
+        if kind is dict:
+            return {k: self.read(v) for k, v in tree.items()}
+        if kind is slice:
+            return slice(self.read(tree.start), self.read(tree.stop), self.read(tree.step))
+        if isinstance(tree, np.ndarray):
+            return self.constant(tree)
+        if isinstance(tree, (Tensor, Duck)):
+            raise Opaque("another kind of array")
+        if isinstance(tree, tuple):
+            return tuple([self.read(each) for each in tree])
+        return tree
+
+    def call(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A NumPy function on captured arrays."""
+        if function in _INFO:
+            return function(*_plain(args), **_plain(kwargs))
+        special = _SPECIAL.get(function)
+        if special is not None:
+            return special(self, *args, **kwargs)
+        if kwargs.get("out") is not None:
+            return self._into(function, args, dict(kwargs))
+        if ufunc_of(function)[1] == "at":
+            return self._mutate(function, args, kwargs)
+        return self._apply(function, args, kwargs)
+
+    def opaque(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function that needs real arrays, as one instruction. It must not write to them."""
+        real = _locked(args), _locked(kwargs)
+        try:
+            found = function(*real[0], **real[1])
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            self.fail(f"{_name(function)} writes to its arguments")
+            return self._wrapped(None, function(*_plain(args), **_plain(kwargs)), args)
+        arrays = [a for a in _arrays((args, kwargs))]
+        if any(_root(f) is _root(a.held) for f in _listed(found) for a in arrays
+               if isinstance(f, np.ndarray)):  # fmt: skip
+            found = function(*_plain(args), **_plain(kwargs))  # a view, of arrays not locked
+        value = self.emit(function, self.read(args), self.read(kwargs), _as_arrays(found))
+        return self._wrapped(value, found, args, (function, args, kwargs))
+
+    def draw(self, generator: Any, method: Any, args: Any, kwargs: Any) -> Any:
+        """Random numbers, which each run draws anew."""
+        if id(generator) not in self.generators:
+            self.generators[id(generator)] = generator, get_state(generator)
+        found = method(generator, *_plain(args), **_plain(kwargs))
+        given = self.read(args), self.read(kwargs)
+        result = found if isinstance(found, np.ndarray) else np.zeros(())
+        value = self.emit(method, (generator, *given[0]), given[1], result, effect=True)
+        return Captured(self, found, Storage(found, value)) if result is found else found
+
+    def _apply(self, function: Any, args: Any, kwargs: Any) -> Any:
+        given = self.read(args), self.read(kwargs)
+        found = function(*_plain(args), **_plain(kwargs))
+        if found.__class__ is np.ndarray:
+            for each in args:
+                if each.__class__ is Captured and each.held is found:
+                    return each
+        value = self.emit(function, *given, _as_arrays(found))
+        return self._wrapped(value, found, args, (function, args, kwargs))
+
+    def _wrapped(self, value: Any, found: Any, args: Any, call: Any = None) -> Any:
+        """What a function returned, captured."""
+        if isinstance(found, (tuple, list)):
+            values = value or (None,) * len(found)
+            parts = [
+                self._one(v, f, args, call, i)
+                for i, (v, f) in enumerate(zip(values, found, strict=True))
+            ]
+            kind = type(found)
+            return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+        return self._one(value, found, args, call, None)
+
+    def _one(self, value: Any, found: Any, args: Any, call: Any, number: int | None) -> Any:
+        if not isinstance(found, (np.ndarray, np.generic)):
+            if value is not None:
+                self.guard(value, "value", np.asarray(found))
+            return found
+        array = np.asarray(found)
+        if value is None:  # of a capture that failed
+            value = Const(array)
+        owner = _root(array)
+        if owner is not array and call is not None:
+            for place, each in enumerate(args):
+                if each.__class__ is Captured and _root(each.held) is owner:
+                    link = self._link(place, number, *call)
+                    return Captured(self, array, each._storage, each, link, value)
+        return Captured(self, array, Storage(array, value))
+
+    def _link(self, place: int, number: int | None, function: Any, args: Any, kwargs: Any) -> Any:
+        """How a view is taken from one of the arguments of the call that made it."""
+        if place == 0 and number is None:
+            return function, self.read(args[1:]), self.read(kwargs)
+        rest = self.read((*args[:place], None, *args[place + 1 :]))
+        return picked, (function, place, number, rest, self.read(kwargs)), {}
+
+    # Writes
+
+    def write(self, target: Captured, value: Value) -> None:
+        """The memory of `target`, already written for real, has a new value."""
+        storage = target._storage
+        if target._parent is None:
+            storage.value = value
+        else:
+            path: list[Any] = []
+            link = target
+            while link._parent is not None:
+                path.append(link._link)
+                link = link._parent
+            args = (storage.value, tuple(path[::-1]), storage.array.strides, value)
+            storage.value = self.emit(assign, args, {}, storage.array)
+        storage.epoch += 1
+        target._seen, target._epoch = value, storage.epoch
+
+    def _before(self, target: Any) -> Captured:
+        """Make sure that memory can be put back to what it was, before it is written."""
+        if target.__class__ is not Captured:
+            raise Opaque("a captured array is written to one that is not")
+        storage = target._storage
+        if storage.input is not None and storage.before is None:
+            storage.before = storage.array.copy()
+        return target  # type: ignore[no-any-return]
+
+    def _fitted(self, value: Value, like: Any) -> Value:
+        """A value cast and broadcast to what takes it."""
+        if value.dtype != like.dtype:
+            shape = np.broadcast_to(np.empty((), like.dtype), value.shape)
+            value = self.emit(np.ndarray.astype, (value, like.dtype), {}, shape)
+        if value.shape != like.shape:
+            if value.ndim > like.ndim:  # leading dimensions of size 1
+                shape = np.empty(value.shape[value.ndim - like.ndim :], value.dtype)
+                value = self.emit(np.reshape, (value, shape.shape), {}, shape)
+            if value.shape != like.shape:
+                value = self.emit(np.broadcast_to, (value, like.shape), {}, like)
+        return value
+
+    def copyto(self, dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+        """np.copyto."""
+        target = self._before(dst)
+        if where is not True:
+            self._mutate(np.copyto, (dst, src), {"casting": casting, "where": where})
+            return
+        value = self.read(src)
+        if not isinstance(value, Value):
+            value = self.constant(np.asarray(src, target.dtype))
+        np.copyto(target.held, _plain(src), casting=casting)  # type: ignore[arg-type]
+        self.write(target, self._fitted(value, target.held))
+
+    def setitem(self, target: Any, index: Any, value: Any) -> None:
+        """target[index] = value"""
+        self._before(target)
+        parts = index if index.__class__ is tuple else (index,)
+        basic = all(
+            p is None or p is Ellipsis or p.__class__ in (int, slice) or isinstance(p, np.integer)
+            for p in parts
+        )
+        if not basic:
+            self._mutate(operator.setitem, (target, index, value), {})
+            return
+        if Ellipsis not in parts:
+            index = (*parts, Ellipsis)  # a view also of one element
+        self.copyto(target[index], value, casting="unsafe")
+
+    def _mutate(self, function: Any, args: Any, kwargs: Any) -> None:
+        """A function that writes to its first argument."""
+        target = self._before(args[0])
+        given = self.read(args), self.read(kwargs)
+        function(*_plain(args), **_plain(kwargs))
+        self.write(target, self.emit(changed, (function, *given[0]), given[1], target.held))
+
+    def _into(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A call with `out`: computed, then written there, which is the same."""
+        outs = kwargs.pop("out")
+        targets = [self._before(t) for t in (outs if isinstance(outs, tuple) else (outs,))
+                   if t is not None]  # fmt: skip
+        casting = kwargs.get("casting", "same_kind")
+        where = kwargs.pop("where", True)
+        if where is not True and ufunc_of(function)[1] != "__call__":
+            kwargs["where"], where = where, True
+        found = self._apply(function, args, kwargs)
+        for target, result in zip(targets, found if isinstance(found, tuple) else (found,),
+                                  strict=True):  # fmt: skip
+            self.copyto(target, result, casting, where)
+        return outs[0] if isinstance(outs, tuple) and len(outs) == 1 else outs
+
+    def as_strided(self, x: Any, shape: Any = None, strides: Any = None, **kwargs: Any) -> Any:
+        """np.lib.stride_tricks.as_strided, of memory laid out as it is now."""
+        held = x.held
+        shape = held.shape if shape is None else tuple(shape)
+        strides = held.strides if strides is None else tuple(strides)
+        if not _within(held, shape, strides):
+            self.fail("as_strided reaches beyond the tensor")
+        found = np.lib.stride_tricks.as_strided(held, shape, strides)
+        args = held.strides, shape, strides
+        value = self.emit(restrided, (x.value(), *args), {}, found)
+        return Captured(self, found, x._storage, x, (restrided, args, {}), value)
+
+    def view(self, x: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        """ndarray.view: of another dtype, or the same."""
+        if dtype is None or (isinstance(dtype, type) and issubclass(dtype, np.ndarray)):
+            return x[...]
+        return self._apply(recast, (x, np.dtype(dtype)), {})
+
+    def ordered(self, function: Any) -> Any:
+        """A function whose `order` may depend on how the memory lies: by C's or Fortran's."""
+
+        def call(self: Recorder, x: Any, *args: Any, **kwargs: Any) -> Any:
+            order = kwargs.get("order")
+            if order in ("K", "A") and x.__class__ is Captured:
+                flags = x.held.flags
+                if not (flags.c_contiguous or flags.f_contiguous):
+                    self.fail("a reshape in the order of memory")
+                kwargs["order"] = "C" if flags.c_contiguous else "F"
+            return self._apply(function, (x, *args), kwargs)
+
+        return call
+
+
+def recast(x: Any, dtype: Any) -> Any:
+    """The memory of an array as another dtype: its last dimension lies without gaps."""
+    if x.ndim and x.strides[-1] != x.itemsize and x.itemsize != dtype.itemsize:
+        x = np.ascontiguousarray(x)
+    return x.view(dtype)
+
+
+def picked(x: Any, function: Any, position: int, number: int | None, args: Any, kwargs: Any) -> Any:
+    """A function of several arguments as one of the argument at a position, and one result."""
+    found = function(*args[:position], x, *args[position + 1 :], **kwargs)
+    return found if number is None else found[number]
+
+
+def _within(array: Any, shape: Any, strides: Any) -> bool:
+    """Whether places of memory lie where the array's own do."""
+
+    def reach(shape: Any, strides: Any) -> tuple[int, int]:
+        steps = [s * (n - 1) for s, n in zip(strides, shape, strict=True)]
+        return sum(s for s in steps if s < 0), sum(s for s in steps if s > 0)
+
+    if 0 in shape:
+        return True
+    mine, asked = reach(array.shape, array.strides), reach(shape, strides)
+    return mine[0] <= asked[0] and asked[1] <= mine[1]
+
+
+def _listed(found: Any) -> Any:
+    return found if isinstance(found, (tuple, list)) else (found,)
+
+
+def _as_arrays(found: Any) -> Any:
+    """Results as arrays: what is none counts as a 0-dim one."""
+    if isinstance(found, (tuple, list)):
+        return tuple(np.asarray(f) for f in found)
+    return np.asarray(found)
+
+
+def _arrays(tree: Any) -> Any:
+    kind = tree.__class__
+    if kind is Captured:
+        yield tree
+    elif kind is dict:
+        yield from _arrays(list(tree.values()))
+    elif kind is tuple or kind is list:
+        for each in tree:
+            yield from _arrays(each)
+
+
+def _locked(tree: Any) -> Any:
+    """Arguments with arrays that cannot be written."""
+    kind = tree.__class__
+    if kind is Captured:
+        held = tree.held.view()
+        held.flags.writeable = False
+        return held
+    if kind is tuple or kind is list:
+        return kind(map(_locked, tree))
+    if kind is dict:
+        return {k: _locked(v) for k, v in tree.items()}
+    return tree
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
+
+
+def engine_clock() -> int:
+    """A tick of the clock by which nodes are older or younger."""
+    from ..graph.node import clock
+
+    return clock()
+
+
+def where() -> tuple[Any, bool, Any]:
+    """The user's expression at work, whether its derivative is, and of which node."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if code is _WALK:
+            node = frame.f_locals.get("node")
+            mark = getattr(node, "mark", None)
+            if mark is not None and mark[0] is not None:
+                return mark, True, node
+        elif not INTERNAL[code.co_filename] and not code.co_filename.startswith(_NUMPY):
+            return (code, frame.f_lasti), False, None
+        frame = frame.f_back
+    return None, False, None
+
+
+# What asks about arrays, but not for their numbers
+_INFO: set[Any] = {np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory,
+                   np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
+                   np.common_type}  # fmt: skip
+
+_SPECIAL: dict[Any, Any] = {
+    np.copyto: Recorder.copyto,
+    operator.setitem: Recorder.setitem,
+    np.lib.stride_tricks.as_strided: Recorder.as_strided,
+    np.ndarray.view: Recorder.view,
+    np.ndarray.fill: lambda self, x, value: self.copyto(x, value, casting="unsafe"),
+    np.ndarray.sort: lambda self, x, *args, **kw: self._mutate(np.ndarray.sort, (x, *args), kw),
+    **{
+        f: (lambda f: lambda self, *args, **kw: self._mutate(f, args, kw))(f)
+        for f in (np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis)
+    },
+    **{
+        f: Recorder.ordered(None, f)  # type: ignore[arg-type]
+        for f in (np.ravel, np.reshape, np.ndarray.ravel, np.ndarray.flatten)
+    },
+}
+
+
+# The watch: while a step is captured, reads and writes of tensors' arrays, random numbers and what
+# hands out memory go through the recorder.
+
+
+def _read_array(tensor: Any) -> Any:
+    array = _get(tensor)
+    if array.__class__ is Captured:
+        return array if threading.get_ident() == array._recorder.thread else array.held
+    recorder = recording()
+    return array if recorder is None else recorder.tensor_read(tensor, array)
+
+
+def _write_array(tensor: Any, array: Any) -> None:
+    recorder = recording()
+    if recorder is None:
+        _set(tensor, array)
+    else:
+        recorder.tensor_write(tensor, array)
+
+
+def _read_grad(tensor: Any) -> Any:
+    recorder = recording()
+    if recorder is not None:
+        recorder.note(tensor)
+    return tensor.__dict__.get("_grad")
+
+
+def _write_grad(tensor: Any, value: Any) -> None:
+    recorder = recording()
+    if recorder is not None:
+        recorder.note(tensor)
+    tensor.__dict__["_grad"] = value
+
+
+def _drawing(name: str) -> Any:
+    method = getattr(Generator, name)
+
+    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
+        recorder = recording()
+        if recorder is None or recorder._depth:
+            return method(self, *args, **kwargs)
+        recorder._depth += 1
+        try:
+            return recorder.draw(self, method, args, kwargs)
+        finally:
+            recorder._depth -= 1
+
+    return draw
+
+
+def _failing(owner: Any, name: str, reason: str) -> Any:
+    method = getattr(owner, name)
+
+    def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        recorder = recording()
+        if recorder is not None and not recorder._depth:
+            recorder.fail(reason)
+            found = method(self, *args, **kwargs)
+            return found.held if found.__class__ is Captured else found
+        return method(self, *args, **kwargs)
+
+    return failing
+
+
+_DRAWS = ("uniform", "normal", "log_normal", "integers", "random", "permutation", "bernoulli",
+          "bernoulli_tensor", "exponential", "cauchy", "geometric", "multinomial", "manual_seed",
+          "get_state_bytes", "set_state_bytes")  # fmt: skip
+_SEED = "a generator takes a seed that is another each time"
+_MEMORY = "numpy() hands a tensor's memory to code that cannot be followed"
+
+_PATCHES: list[tuple[Any, str, Any]] = [
+    (Tensor, "_array", property(_read_array, _write_array)),
+    (Tensor, "_grad", property(_read_grad, _write_grad)),
+    *((Generator, name, _drawing(name)) for name in _DRAWS),
+    (Generator, "seed", _failing(Generator, "seed", _SEED)),
+    (Generator, "initial_seed", _failing(Generator, "initial_seed", "a generator's seed is read")),
+    (Tensor, "numpy", _failing(Tensor, "numpy", _MEMORY)),
+    (Tensor, "__dlpack__", _failing(Tensor, "__dlpack__", _MEMORY)),
+]
+_kept: list[Any] = []
+
+
+def _watch() -> None:
+    for owner, name, patch in _PATCHES:
+        _kept.append(owner.__dict__[name])
+        setattr(owner, name, patch)
+
+
+def _unwatch() -> None:
+    for owner, name, _ in reversed(_PATCHES):
+        setattr(owner, name, _kept.pop())
+
+
+# The state of a generator, quickly
+
+
+def get_state(generator: Any) -> Any:
+    """A generator's state, to be put back by `set_state`."""
+    source = generator._source
+    own = {k: v for k, v in generator.__dict__.items() if k not in ("_lock", "_source")}
+    return own, None if source is None else source.get_state(legacy=False)
+
+
+def set_state(generator: Any, state: Any) -> None:
+    """Put a generator back into a state of `get_state`."""
+    own, engine_state = state
+    generator.__dict__.update(own)
+    if engine_state is not None:
+        generator._source.set_state(engine_state)

@@ -1,0 +1,113 @@
+"""The rarely needed: sin, cos and tan of huge arguments, one number at a time.
+
+A module of its own, compiled at most once a process (and kept in the disk cache), so that the loops
+that may need it do not pay for its compilation.
+"""
+
+from __future__ import annotations
+
+import math
+
+from . import coefficients
+from . import math as functions
+from .ir import Block, Module, Type, V, where
+
+_WORDS = 1280 // 32  # 2 / pi in 32-bit words, the highest first
+
+
+def module_text(target: object) -> str:
+    """IR of lg_sin, lg_cos and lg_tan: double -> double, right for every argument."""
+    module = Module(target)
+    module.support = {"itself"}
+    bits = coefficients.TWO_OVER_PI
+    words = [bits >> (32 * (_WORDS - 1 - i)) & 0xFFFFFFFF for i in range(_WORDS)] + [0] * 8
+    table = ", ".join(f"i32 {w}" for w in words)
+    parts = [
+        f"@two.over.pi = internal constant [{len(words)} x i32] [{table}]",
+        _reduce(module, len(words)),
+    ]
+    for name in ("sin", "cos", "tan"):
+        out = Block(module)
+        x = V("%x", Type("double"), out)
+        pair = out.value(Type("double"), "call {double, i64} @reduce(double %x)")
+        r = out.value(Type("double"), f"extractvalue {{double, i64}} {pair.text}, 0")
+        k = out.value(Type("i64"), f"extractvalue {{double, i64}} {pair.text}, 1")
+        y = getattr(functions, f"{name}_of")(r, k)
+        if name != "cos":
+            y = (y.bits() ^ (x.bits() & -(1 << 63))).floating()
+        y = where(functions.absolute(x) < math.inf, y, math.nan)
+        parts.append(
+            "\n".join(
+                [
+                    f"define double @lg_{name}(double %x) nounwind {{",
+                    "entry:",
+                    *out.lines,
+                    f"  ret double {y.text}",
+                    "}",
+                ]
+            )
+        )
+    return module.text() + "\n".join(parts) + "\n"
+
+
+def _reduce(module: Module, words: int) -> str:
+    """|x| less a multiple k of pi / 2 (Payne and Hanek): the remainder, k.
+
+    x = m 2**e, m an integer of 53 bits. Of m 2**e (2 / pi) only the bits from 2 above the point
+    to 190 below matter: those are in a window of 256 bits of 2 / pi, times m.
+    """
+    out = Block(module)
+    x = V("%x", Type("double"), out)
+    bits = x.bits()
+    exponent = (bits.shifted_down(52) & 2047) - 1075
+    mantissa = (bits & ((1 << 52) - 1)) | (1 << 52)
+    # The window starts at the word that holds the bit worth 2**-(e - 2 + ...) or before it.
+    position = exponent - 64
+    position = where(position < 0, position.like(0), position)
+    first = position.shifted_down(5)
+    window: V | None = None
+    for i in range(8):
+        at = first + i
+        address = out.value(
+            Type("ptr"),
+            f"getelementptr inbounds [{words} x i32], ptr @two.over.pi, i64 0, i64 {at.text}",
+        )
+        word = out.value(Type("i32"), f"load i32, ptr {address.text}").convert("zext", "i256")
+        window = word if window is None else (window << 32) | word
+    assert window is not None
+    # window = floor(2**(32 first + 256) * 2 / pi) mod 2**256
+    whole = window * mantissa.convert("zext", "i256")
+    # x 2 / pi = whole * 2**(e - 32 first - 256): bring the point to bit 254
+    left = exponent - (first << 5) - 2
+    left256 = left.convert("sext", "i256")
+    up = whole << where(left256 < 0, left256.like(0), left256)
+    down = whole.shifted_down(where(left256 < 0, 0 - left256, left256.like(0)))
+    fixed = where(left256 < 0, down, up)
+    k = fixed.shifted_down(254).convert("trunc", "i64")
+    # The fraction, to the nearest integer: signed, its point at bit 254
+    fraction = ((fixed << 2) >> 2) if False else (fixed << 2)
+    negative = fraction < 0
+    k = k + negative.convert("zext", "i64")
+    size = where(negative, 0 - fraction, fraction)
+    zeros = out.intrinsic("ctlz", size, V("false", Type("i1"), out), type=Type("i256"))
+    size = size << where(zeros > 255, zeros.like(255), zeros)
+    top = size.shifted_down(203).convert("trunc", "i64")  # 53 bits
+    low = size.shifted_down(150).convert("trunc", "i64") & ((1 << 53) - 1)
+    scale = ((1023 - 53 - zeros.convert("trunc", "i64")) << 52).floating()
+    high_part = top.convert("uitofp", "double") * scale
+    low_part = low.convert("uitofp", "double") * (scale * 2.0**-53)
+    a, b, _ = coefficients.HALF_PI_DOUBLE
+    product, rest = functions.product(high_part, high_part.like(a))
+    r = product + (rest + (high_part * b + low_part * a))
+    r = where(negative, -r, r)
+    out.line(f"%pair = insertvalue {{double, i64}} poison, double {r.text}, 0")
+    out.line(f"%both = insertvalue {{double, i64}} %pair, i64 {k.text}, 1")
+    return "\n".join(
+        [
+            "define internal {double, i64} @reduce(double %x) noinline nounwind {",
+            "entry:",
+            *out.lines,
+            "  ret {double, i64} %both",
+            "}",
+        ]
+    )
