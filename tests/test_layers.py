@@ -12,9 +12,9 @@ ROOMS = [
     {"dtypes", "device", "duck", "generator", "parallel", "printing", "sums"},
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
-    {"autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random", "special",
-     "utils", "version"},
-    {"see"},
+    {"autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "profiler", "random",
+     "special", "utils", "version"},
+    {"explaining", "see"},
     {""},  # the public namespace
     {"programs", "run", "cli", "__main__"},
 ]  # fmt: skip

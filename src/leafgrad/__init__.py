@@ -53,7 +53,7 @@ globals().update(_dtypes)  # after the operators: `torch.float` is a dtype
 
 # Namespaces, loaded when first used: `import leafgrad` stays quick.
 _NAMESPACES = ("autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random",
-               "see", "special", "utils", "version")  # fmt: skip
+               "profiler", "see", "special", "utils", "version")  # fmt: skip
 # Names that live in one of them.
 _ELSEWHERE = {"Parameter": "nn"}
 

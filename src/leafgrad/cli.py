@@ -1,4 +1,4 @@
-"""The command line: `leafgrad run`, `leafgrad demo`, `leafgrad graph`."""
+"""The command line: `leafgrad run`, `leafgrad demo`, `leafgrad graph`, `leafgrad explain`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     graph.add_argument("-t", "--tensor", default="loss", help="its name in the script (loss)")
     graph.add_argument("-o", "--output", type=Path, help="a .svg, .dot, .mmd, .json or .txt file")
 
+    explain = commands.add_parser(
+        "explain", help="run a script and say why a tensor's gradient is as it is, or is not there"
+    )
+    explain.add_argument("script")
+    explain.add_argument("name", nargs="?", help="a tensor: w, model.0.weight (default: every "
+                                                 "parameter without a gradient)")  # fmt: skip
+    explain.add_argument("args", nargs=argparse.REMAINDER)
+    explain.add_argument("-l", "--loss", help="the loss's name in the script (loss, if there)")
+
     given = parser.parse_args(argv)
     if given.command == "run":
         from .run import run_script
@@ -44,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_script(given.script, given.args, given.module)
     if given.command == "graph":
         return _graph(given)
+    if given.command == "explain":
+        return _explain(given)
     return _demo(given.output, given.epochs, given.seed)
 
 
@@ -107,19 +118,58 @@ def _demo(output: Path, epochs: int, seed: int) -> int:
     return 0
 
 
-def _graph(given: Any) -> int:
+def _names_of(given: Any) -> dict[str, Any]:
+    """Run a script as `leafgrad run` does; what its names stand for at the end."""
     import runpy
 
     from .run import as_torch
+
+    as_torch()
+    sys.argv = [given.script, *given.args]
+    sys.path.insert(0, str(Path(given.script).resolve().parent))
+    return runpy.run_path(given.script, run_name="__main__")
+
+
+def _explain(given: Any) -> int:
+    from . import explain
+    from .graph.engine import Keeping
+    from .tensor import Tensor
+
+    Keeping.always = True  # what a backward pass frees could not be explained
+    names = _names_of(given)
+    found: dict[str, Tensor] = {}
+    for name, value in names.items():
+        if isinstance(value, Tensor):
+            found[name] = value
+        elif hasattr(value, "named_parameters") and not isinstance(value, type):
+            found.update((f"{name}.{path}", p) for path, p in value.named_parameters())
+    loss = found.get(given.loss or "loss")
+    if given.name is None:
+        wanted = {n: t for n, t in found.items()
+                  if t.requires_grad and t.is_leaf and t.grad is None}  # fmt: skip
+        if not wanted:
+            print("every leaf that requires grad has a gradient")
+            return 0
+    else:
+        wanted = {given.name: found[given.name]} if given.name in found else {}
+    if not wanted or (loss is None and given.loss):
+        missing = given.name if not wanted else given.loss
+        print(f"leafgrad explain: {given.script} leaves no tensor named {missing!r}; it has "
+              f"{', '.join(sorted(found)) or 'none'}", file=sys.stderr)  # fmt: skip
+        return 1
+    for tensor in wanted.values():
+        against = loss if loss is not tensor else None
+        print(explain(tensor, loss=against, names=found))
+    return 0
+
+
+def _graph(given: Any) -> int:
     from .see.capture import capture
     from .see.svg import to_svg
     from .see.text import to_dot, to_mermaid, to_text
     from .tensor import Tensor
 
-    as_torch()
-    sys.argv = [given.script, *given.args]
-    sys.path.insert(0, str(Path(given.script).resolve().parent))
-    names = runpy.run_path(given.script, run_name="__main__")
+    names = _names_of(given)
     tensor = names.get(given.tensor)
     if not isinstance(tensor, Tensor):
         have = sorted(n for n, v in names.items() if isinstance(v, Tensor))

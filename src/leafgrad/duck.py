@@ -80,11 +80,11 @@ class Duck(np.lib.mixins.NDArrayOperatorsMixin):
         return self.size * self.dtype.itemsize  # type: ignore[no-any-return]
 
     @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
+    def T(self) -> Any:
         return np.transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+    def mT(self) -> Any:
         return np.swapaxes(self, -1, -2)
 
     @property

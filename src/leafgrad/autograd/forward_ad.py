@@ -11,7 +11,7 @@ torch.autograd.forward_ad.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..graph.forward import Dual, dual, tangent_of
 from ..graph.modes import ModeContext, current
@@ -99,7 +99,9 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     if found is None:
         return UnpackedDualTensor(tensor, None)
     tangent = tangent_of(tensor, found.level)
-    stripped = apply(OPS["alias"], (tensor,), (), None) if tangent is None else _primal(tensor, found)
+    stripped = (
+        apply(OPS["alias"], (tensor,), (), None) if tangent is None else _primal(tensor, found)
+    )
     return UnpackedDualTensor(stripped, tangent)
 
 

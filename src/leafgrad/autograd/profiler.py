@@ -34,15 +34,14 @@ class profile:
         if self.entered:
             raise RuntimeError("Profiler context manager is not reentrant")
         self.entered = True
-        self._recorder = Recorder(self.record_shapes, self.profile_memory, True)
+        self._recorder = Recorder(self.record_shapes, self.profile_memory)
         self._recorder.start()
         return self
 
-    def __exit__(self, *exc: object) -> bool:
+    def __exit__(self, *exc: object) -> None:
         if self._recorder is not None:
             self._recorder.stop()
             self.function_events = EventList(self._recorder.events, self.profile_memory)
-        return False
 
     def _found(self) -> EventList:
         if self.function_events is None:

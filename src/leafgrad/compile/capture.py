@@ -26,6 +26,7 @@ import numpy as np
 from ..duck import Duck, Opaque
 from ..generator import Generator
 from ..graph import engine
+from ..graph.node import clock
 from ..graph.source import INTERNAL
 from ..tensor import COUNT, Tensor
 from .program import Const, Guard, Input, Program, Value, assign, changed, restrided, ufunc_of
@@ -149,6 +150,8 @@ class Captured(Duck):
     # Where Python learns numbers
 
     def item(self, *place: Any) -> Any:
+        if not self._recorder.done and _opaque_is_caught():
+            raise Opaque("a captured array gives no number")  # NumPy asks when it is assigned
         self._learn()
         return self.held.item(*place)
 
@@ -267,19 +270,19 @@ _KEPT = ("_extra", "_retains", "_inference", "_accumulator", "_grad_dtype")
 class Recorder:
     """One capture: use it as `with recorder: result = step()`.
 
-    program: the instructions so far; seen: the tensors of before, by id; inputs: their arrays, by
-    the id of the array, as captured; scalars: numbers that are read anew at each run: (owner, key,
+    program: the instructions so far; seen: the tensors of before, by id; arrays: tensors' plain
+    arrays as captured, by the id of the array; scalars: numbers that are read anew at each run: (owner, key,
     Input); failed: why the capture cannot be used, and where
     """
 
     def __init__(self, name: str = "step") -> None:
         self.program = Program(name)
         self.thread = threading.get_ident()
-        self.start = engine_clock()
+        self.start = clock()
         self.done = False
         self.failed: tuple[str, Any] | None = None
         self.seen: dict[int, Seen] = {}
-        self.inputs: dict[int, Captured] = {}
+        self.arrays: dict[int, Captured] = {}
         self.scalars: list[tuple[Any, Any, Input]] = []
         self.generators: dict[int, tuple[Any, Any]] = {}  # id -> (generator, state before)
         self._scalars: dict[Any, Captured] = {}
@@ -317,7 +320,7 @@ class Recorder:
 
     def undo(self) -> None:
         """After a failed step: put everything back to what it was before."""
-        for captured in self.inputs.values():
+        for captured in self.arrays.values():
             storage = captured._storage
             if storage.before is not None:
                 np.copyto(storage.array, storage.before)
@@ -351,20 +354,18 @@ class Recorder:
                 self.fail(f"a tensor holds an array of {type(array).__name__}")
             return array
         seen = self.note(tensor)
-        if seen is None:
-            known = self.inputs.get(id(array))
-            found = known or Captured(self, array, Storage(array, self.constant(array)))
-        else:
-            found = self.inputs.get(id(array)) or self._input(array)
+        found = self.arrays.get(id(array))
+        if found is None:
+            value = self.constant(array) if seen is None else self._input(array)
+            found = self.arrays[id(array)] = Captured(self, array, Storage(array, value))
         _set(tensor, found)
         self._holders.append(weakref.ref(tensor))
         return found
 
-    def _input(self, array: Any) -> Captured:
+    def _input(self, array: Any) -> Input:
         value = Input(array)
         self.program.inputs.append(value)
-        found = self.inputs[id(array)] = Captured(self, array, Storage(array, value))
-        return found
+        return value
 
     def tensor_write(self, tensor: Any, array: Any) -> None:
         """A tensor gets an array: a new one its first, or another takes its place."""
@@ -384,8 +385,7 @@ class Recorder:
         found = self._scalars.get(name)
         if found is None:
             array = np.array(number, np.float64)
-            value = Input(array)
-            self.program.inputs.append(value)
+            value = self._input(array)
             self.scalars.append((owner, key, value))
             found = self._scalars[name] = Captured(self, array, Storage(array, value))
         return found
@@ -487,6 +487,9 @@ class Recorder:
             for each in args:
                 if each.__class__ is Captured and each.held is found:
                     return each
+        if found is None:
+            self.fail(f"{_name(function)} returns nothing")
+            return None
         value = self.emit(function, *given, _as_arrays(found))
         return self._wrapped(value, found, args, (function, args, kwargs))
 
@@ -530,16 +533,19 @@ class Recorder:
     def write(self, target: Captured, value: Value) -> None:
         """The memory of `target`, already written for real, has a new value."""
         storage = target._storage
-        if target._parent is None:
+        whole = storage.array
+        if target._parent is None or _same_place(target.held, whole):
             storage.value = value
+        elif _same_elements(target.held, whole):
+            storage.value = self.emit(np.reshape, (value, whole.shape), {}, whole)
         else:
             path: list[Any] = []
             link = target
             while link._parent is not None:
                 path.append(link._link)
                 link = link._parent
-            args = (storage.value, tuple(path[::-1]), storage.array.strides, value)
-            storage.value = self.emit(assign, args, {}, storage.array)
+            args = (storage.value, tuple(path[::-1]), whole.strides, value)
+            storage.value = self.emit(assign, args, {}, whole)
         storage.epoch += 1
         target._seen, target._epoch = value, storage.epoch
 
@@ -673,6 +679,20 @@ def _within(array: Any, shape: Any, strides: Any) -> bool:
     return mine[0] <= asked[0] and asked[1] <= mine[1]
 
 
+def _same_place(x: Any, y: Any) -> bool:
+    """Whether two arrays are the same elements in the same order."""
+    return x.shape == y.shape and x.strides == y.strides and _same_elements(x, y, False)
+
+
+def _same_elements(x: Any, y: Any, dense: bool = True) -> bool:
+    """Whether two arrays begin at one place and, if `dense`, both lie there without gaps."""
+    if x.dtype != y.dtype or x.size != y.size:
+        return False
+    if dense and not (x.flags.c_contiguous and y.flags.c_contiguous):
+        return False
+    return x.__array_interface__["data"][0] == y.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
 def _listed(found: Any) -> Any:
     return found if isinstance(found, (tuple, list)) else (found,)
 
@@ -711,13 +731,6 @@ def _locked(tree: Any) -> Any:
 
 def _name(function: Any) -> str:
     return getattr(function, "__qualname__", None) or repr(function)
-
-
-def engine_clock() -> int:
-    """A tick of the clock by which nodes are older or younger."""
-    from ..graph.node import clock
-
-    return clock()
 
 
 def where() -> tuple[Any, bool, Any]:
@@ -858,13 +871,19 @@ def _unwatch() -> None:
 def get_state(generator: Any) -> Any:
     """A generator's state, to be put back by `set_state`."""
     source = generator._source
-    own = {k: v for k, v in generator.__dict__.items() if k not in ("_lock", "_source")}
+    own = [(name, getattr(generator, name)) for name in _STATE]
     return own, None if source is None else source.get_state(legacy=False)
 
 
 def set_state(generator: Any, state: Any) -> None:
     """Put a generator back into a state of `get_state`."""
     own, engine_state = state
-    generator.__dict__.update(own)
-    if engine_state is not None:
+    for name, value in own:
+        setattr(generator, name, value)
+    if engine_state is None:
+        generator._source = None  # made anew from the seed: nothing was drawn yet
+    else:
         generator._source.set_state(engine_state)
+
+
+_STATE = ("_block", "_float_spare", "_next", "_seed", "_spare", "_unused")

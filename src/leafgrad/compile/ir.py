@@ -139,6 +139,7 @@ class Module:
         self._declared: dict[str, None] = {}
         self.functions: dict[str, str] = {}
         self.support: set[str] = set()  # functions of the support library that are called
+        self.is_support = False
 
     def use_support(self, name: str) -> None:
         """A function of `support`: double -> double."""

@@ -402,7 +402,7 @@ def tan_of(r: V, k: V) -> V:
 def _rarely(name: str, x: V, y: V) -> V:
     """y, but where |x| is beyond `_limit` what the function `name` of `support` gives."""
     out = x.out
-    if out.module.target.support:  # this is support itself: x is in range
+    if out.module.is_support:  # x is in range
         return y
     big = any_of(absolute(x) > _limit(x))
     slow, done, before = out.new_label("slow"), out.new_label("done"), out.label

@@ -491,7 +491,7 @@ class Text:
             return f"np.{tree.name}"
         if self.readable and isinstance(tree, type) and issubclass(tree, np.generic):
             return f"np.{tree.__name__}"
-        if self.readable and kind in (float, complex):
+        if self.readable and isinstance(tree, (float, complex, np.generic)):
             return repr(tree)
         return self.function(tree)
 

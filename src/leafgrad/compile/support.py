@@ -18,7 +18,7 @@ _WORDS = 1280 // 32  # 2 / pi in 32-bit words, the highest first
 def module_text(target: object) -> str:
     """IR of lg_sin, lg_cos and lg_tan: double -> double, right for every argument."""
     module = Module(target)
-    module.support = {"itself"}
+    module.is_support = True
     bits = coefficients.TWO_OVER_PI
     words = [bits >> (32 * (_WORDS - 1 - i)) & 0xFFFFFFFF for i in range(_WORDS)] + [0] * 8
     table = ", ".join(f"i32 {w}" for w in words)
@@ -53,16 +53,16 @@ def module_text(target: object) -> str:
 def _reduce(module: Module, words: int) -> str:
     """|x| less a multiple k of pi / 2 (Payne and Hanek): the remainder, k.
 
-    x = m 2**e, m an integer of 53 bits. Of m 2**e (2 / pi) only the bits from 2 above the point
-    to 190 below matter: those are in a window of 256 bits of 2 / pi, times m.
+    x = m 2**e, m an integer of 53 bits. Of m 2**e (2 / pi) only the two bits above the point and
+    some 170 below matter: those are in m times a window of 256 bits of 2 / pi.
     """
     out = Block(module)
     x = V("%x", Type("double"), out)
     bits = x.bits()
     exponent = (bits.shifted_down(52) & 2047) - 1075
     mantissa = (bits & ((1 << 52) - 1)) | (1 << 52)
-    # The window starts at the word that holds the bit worth 2**-(e - 2 + ...) or before it.
-    position = exponent - 64
+    # Bits before the window are worth multiples of 4: they do not change the quadrant.
+    position = exponent - 2
     position = where(position < 0, position.like(0), position)
     first = position.shifted_down(5)
     window: V | None = None
@@ -84,8 +84,8 @@ def _reduce(module: Module, words: int) -> str:
     down = whole.shifted_down(where(left256 < 0, 0 - left256, left256.like(0)))
     fixed = where(left256 < 0, down, up)
     k = fixed.shifted_down(254).convert("trunc", "i64")
-    # The fraction, to the nearest integer: signed, its point at bit 254
-    fraction = ((fixed << 2) >> 2) if False else (fixed << 2)
+    # The distance from the nearest integer, its point above the highest bit
+    fraction = fixed << 2
     negative = fraction < 0
     k = k + negative.convert("zext", "i64")
     size = where(negative, 0 - fraction, fraction)

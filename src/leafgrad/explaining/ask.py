@@ -17,7 +17,7 @@ from ..graph.source import Source, here, where
 from ..graph.why import Living, constant, reachable, unreached
 from ..see import symbols
 from ..see.names import Names, op_name
-from ..tensor import Tensor
+from ..tensor import COUNT, MARK, Tensor
 from .answer import Explanation, Path, Step, Unused, number, plural
 from .kept import freed_by, kept
 from .walk import Walk, _norm
@@ -172,12 +172,16 @@ class _Question:
         if cleared is not None:
             return "cleared", [_cleared(cleared), reached], []
         if freed is not None:
-            return "not filled", [
-                reached,
-                f"the graph was walked by {where(freed)}, which did not fill this .grad: "
-                "autograd.grad() returns gradients instead, and backward(inputs=...) fills those "
-                "of its inputs only",
-            ], []
+            return (
+                "not filled",
+                [
+                    reached,
+                    f"the graph was walked by {where(freed)}, which did not fill this .grad: "
+                    "autograd.grad() returns gradients instead, and backward(inputs=...) fills those "
+                    "of its inputs only",
+                ],
+                [],
+            )
         if not any(n.saved.__class__ in FREEABLE for n in walk.nodes):
             return "unknown", [reached, "whether backward() was called is unknown: nothing in "
                                "this graph would have been freed by it"], [
@@ -186,21 +190,26 @@ class _Question:
 
     def _why_unused(self) -> _Reasons:
         lines = ["no recorded operation that still lives uses it"]
-        return "unused", [*lines, "whether an earlier one did is unknown"], []
+        return "unused", [*lines, "whether an earlier one did is unknown", *self._own_leaf()], []
+
+    def _own_leaf(self) -> list[str]:
+        cut = self.tensor._cut
+        return [] if cut is None else [f"it was {cut}; since then it is a leaf of its own, which "
+                                       "gets the gradients of what is computed from it"]  # fmt: skip
 
     def _why_not_reached(self, living: Living) -> _Reasons:
         """The loss has a graph, and it does not lead to the tensor."""
         name = self.name(self.loss)
         lines = [f"{name} does not depend on it: no path leads from {name} to it"]
         cause, more = unreached(self.end, end_of(self.loss), living, self.name(self.tensor))
-        return cause, lines + more + self._exits(), []
+        return cause, lines + more + self._own_leaf() + self._exits(), []
 
     def _exits(self) -> list[str]:
         """Values computed from the tensor that left the graph as numbers."""
-        lines = []
+        lines: list[str] = []
         if self.end is None:
             return lines
-        for code, offset, held in list(exits)[::-1]:
+        for mark, held in list(exits.items()):
             origin = None if held is None else held()
             if isinstance(origin, Tensor) and origin is not self.tensor:
                 origin = end_of(origin)
@@ -208,7 +217,7 @@ class _Question:
                 continue
             nodes, leaves = reachable(origin)
             if id(self.end) in nodes or id(self.end) in leaves:
-                text = f"values computed from it left the graph at {where((code, offset))}"
+                text = f"values computed from it left the graph at {where(mark)}"
                 if text not in lines:
                     lines.append(text)
         return lines[:3]
@@ -232,15 +241,21 @@ class _Question:
         paths: tuple[Path, ...] = ()
         if walk is not None and seen is not None:
             self._accumulated(grad, whole, reasons)
-            cause, more, advice = _traced(cause, walk, seen, whole, grad)
+            cause, more, advice = _traced(cause, seen, whole)
             reasons += more
+            if cause == "zero" and whole is not None and whole.any():
+                reasons += self._written()
             paths = self._paths(walk, whole)
-        elif cause == "zero" and self.tensor._grad._versions[0]:
-            reasons.append("its .grad was last written by "
-                           f"{where(self.tensor._grad._versions[3])}")  # fmt: skip
+        elif cause == "zero":
+            reasons += self._written()
         rows = () if self.tensor.is_leaf else kept(self.functions, self.names)
         return Explanation(subject, described(grad), cause, tuple(reasons), tuple(advice), paths,
                            0 if walk is None else walk.count, rows)  # fmt: skip
+
+    def _written(self) -> list[str]:
+        """The last write to the gradient's memory."""
+        versions = self.tensor._grad._versions
+        return [f"its .grad was last written by {where(versions[MARK])}"] if versions[COUNT] else []
 
     def _flow(self, reasons: list[str]) -> tuple[Any, Any, Any]:
         """A walk from the loss to the tensor; says in `reasons` why there can be none."""
@@ -319,7 +334,7 @@ def _judged(grad: Any) -> tuple[str, list[str]]:
     return ("huge" if norm > HUGE else "fine"), lines
 
 
-def _traced(cause: str, walk: Walk, seen: Any, whole: Any, grad: Any) -> _Reasons:
+def _traced(cause: str, seen: Any, whole: Any) -> _Reasons:
     """Which node made a gradient zero, NaN, infinite or huge."""
     if cause == "nan":
         for node, (_, grads) in seen.nodes.items():
@@ -448,7 +463,9 @@ def _cleared(mark: Any) -> str:
     source = Source(*mark)
     text = str(source)
     if source.expression and source.expression.endswith(".grad"):  # an assignment
-        text = text.replace(source.expression, source.line.strip(), 1)
+        line = source.line.strip()
+        assigned = f"{source.expression} = None" if ";" in line else line
+        text = text.replace(source.expression, assigned, 1)
     return f"it was set to None by {text}, and no backward() has filled it since"
 
 

@@ -69,7 +69,7 @@ class Walk:
     def paths(self) -> list[tuple[float, list[tuple[Any, float]], Any]]:
         """The strongest paths: (norm, [(node, norm on arrival)...], contribution)."""
         at: dict[int, dict[int, Any]] = {}
-        self._begin(at, lambda have, g: [(_norm(g), g, ())])
+        self._begin(at, lambda have, g: [(_norm(g), g, None)])
         for node in self.nodes:
             arrived = at.pop(id(node), {})
             going = [(n, g, trail, i) for i, some in arrived.items() for n, g, trail in some]
@@ -77,11 +77,11 @@ class Walk:
                 alone = [g if i == number else None for i in range(node.outputs)]
                 for edge, d in zip(node.next, self.derivative(node, alone), strict=True):
                     if d is not None:
-                        step = (_norm(d), d, (*trail, (node, norm)))
+                        step = (_norm(d), d, (node, norm, trail))
                         _arrive(at, edge, lambda have, step=step: [*(have or ()), step])
         found = [e for some in at.get(id(self.target), {}).values() for e in some]
         found = heapq.nlargest(BEAM, found, key=lambda e: _rank(e[0]))
-        return [(norm, list(trail), g) for norm, g, trail in found]
+        return [(norm, _steps(trail), g) for norm, g, trail in found]
 
     def _begin(self, at: dict[int, dict[int, Any]], make: Any) -> None:
         root = self.root
@@ -93,9 +93,7 @@ class Walk:
 
     def derivative(self, node: Any, arrived: list[Any]) -> list[Any]:
         """A node's gradients for the inputs that lead to the target."""
-        needs = tuple(
-            e is not None and id(getattr(e, "node", e)) in self.counts for e in node.next
-        )
+        needs = tuple(e is not None and id(getattr(e, "node", e)) in self.counts for e in node.next)
         value = gathered(node, arrived) if node.outputs > 1 else arrived[0]
         token = quiet.enter()
         try:
@@ -105,6 +103,15 @@ class Walk:
             quiet.leave(token)
         grads = (*grads, *[None] * (len(node.next) - len(grads)))
         return [g if need else None for g, need in zip(grads, needs, strict=True)]
+
+
+def _steps(trail: Any) -> list[tuple[Any, float]]:
+    """A path, kept as (node, norm, what came before), from the root on."""
+    steps = []
+    while trail is not None:
+        node, norm, trail = trail
+        steps.append((node, norm))
+    return steps[::-1]
 
 
 def _arrive(at: dict[int, dict[int, Any]], edge: Any, change: Any) -> None:

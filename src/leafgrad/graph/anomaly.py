@@ -105,7 +105,7 @@ def described(array: Any) -> str:
     if not isinstance(array, (np.ndarray, np.generic)):
         return repr(array)
     if array.size <= WHOLE:
-        return " ".join(np.array2string(array, precision=4, separator=", ").split())
+        return " ".join(np.array2string(np.asarray(array), precision=4, separator=", ").split())
     text = f"{array.dtype}{list(array.shape)}"
     if array.dtype.kind not in "fciu":
         return text

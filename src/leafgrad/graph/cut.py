@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import contextvars
 import sys
-from collections import deque
 from typing import Any
 from weakref import ref
 
@@ -83,6 +82,13 @@ def _place(mark: Any) -> str:
     return str(source)
 
 
+# By place in the program, the last cut made there, and the last value that left its graph there as
+# a number or an array (`.item()`, `.numpy()`): a weak reference to its node or to the tensor. These
+# are clues for an explanation, not records: a place that is passed a million times is one entry.
+cuts: dict[Any, Cut] = {}
+exits: dict[Any, Any] = {}
+_PLACES = 500
+
 UNKNOWN = Cut(("no_grad", None, 0, None, None))
 
 # Where recording was turned off, for the tensors computed from there on.
@@ -101,7 +107,11 @@ def cut_here(kind: str, end: Any = None) -> Cut:
     if end is None:
         return Cut((kind, code, frame.f_lasti, None, None))
     made = (end.code, end.offset) if end._kind == NODE else None
-    return Cut((kind, code, frame.f_lasti, ref(end), made))
+    place = code, frame.f_lasti
+    cuts[place] = found = Cut((kind, *place, ref(end), made))
+    if len(cuts) > _PLACES:
+        cuts.clear()
+    return found
 
 
 def turn(kind: str | None) -> None:
@@ -145,6 +155,8 @@ def lost(operands: Any, mode: Any, kind: str = "rule") -> Cut | None:
             inherited = inherited or edge
         elif (end := end_of(t)) is not None:
             return cut_here(kind, end) if mode.grad else turned_off() or UNKNOWN
+        elif not edge.plain and edge.peek(t) is NOWHERE and not mode.grad:
+            return turned_off() or UNKNOWN
         elif inherited is None:
             inherited = cut_of(t)
     return inherited
@@ -158,11 +170,6 @@ def constant_lines(tensor: Any) -> list[str]:
     return [*reasons, *(f"to do: {line}" for line in advice)]
 
 
-# The last values that left their graph as numbers or arrays, by `.item()`, `.numpy()`...:
-# (code, offset, weak reference to the tensor or its node). Clues, not records.
-exits: deque[tuple[Any, int, Any]] = deque(maxlen=64)
-
-
 def note_exit(tensor: Any) -> None:
     """Remember that a tensor with an edge gave its values to the world outside."""
     frame = _frame(2)
@@ -171,4 +178,6 @@ def note_exit(tensor: Any) -> None:
         held = edge[3]
     else:
         held = ref(edge if edge.plain and edge._kind == NODE else tensor)  # nodes live longer
-    exits.append((frame.f_code, frame.f_lasti, held))
+    exits[frame.f_code, frame.f_lasti] = held
+    if len(exits) > _PLACES:
+        exits.clear()

@@ -78,22 +78,32 @@ class Walk:
     keep: the graph's saved tensors; recorded: rules run on tensors; accumulating: leaves get
     their `.grad`; runs, alive: the nodes to run, and all edges' ends that matter (None: all);
     found: requested edges and their gradients; counts: per leaf the gradients yet to come, kept
-    only when some leaf has a hook; late: callbacks to run at the end
+    only when some leaf has a hook; late: callbacks to run at the end; watch: the profiler that
+    gets every node and leaf, or None
     """
 
     __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "found", "keep", "late",
-                 "number", "recorded", "runs")  # fmt: skip
+                 "number", "recorded", "runs", "watch")  # fmt: skip
 
     def __init__(self, keep: bool, recorded: bool, accumulating: bool) -> None:
-        self.keep, self.recorded, self.accumulating = keep, recorded, accumulating
+        self.keep = keep or Keeping.always
+        self.recorded, self.accumulating = recorded, accumulating
         self.runs: set[Any] | None = None
         self.alive: set[Any] | None = None
         self.found: dict[Any, Any] = {}
         self.counts: dict[Any, int] | None = None
         self.late: list[Any] = []
         self.current: Any = None
-        self.anomaly = current().anomaly
+        mode = current()
+        self.anomaly = mode.anomaly
+        self.watch = mode.transforms and next((t for t in mode.transforms if t.watches), None)
         self.number = next(_numbers)
+
+
+class Keeping:
+    """Whether every walk keeps the graph's saved tensors, for whoever looks at it afterwards."""
+
+    always = False
 
 
 _numbers = itertools.count()
@@ -113,7 +123,7 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
     leaves: dict[Any, Any] = {}
     recorded = task.recorded
     keep = task.keep
-    simple = task.runs is None and not recorded and task.anomaly is None
+    simple = task.runs is None and not recorded and task.anomaly is None and task.watch is None
     freed: Freed | None = None
 
     def arrive(edge: Any, g: Any) -> None:
@@ -234,7 +244,8 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     try:
         if node.fills or any(g is not None for g in arrived):
             value = gathered(node, arrived) if several else arrived[0]
-            grads = node.differentiate(value, needs, recorded)
+            run_node = node.differentiate if task.watch is None else task.watch.node(node)
+            grads = run_node(value, needs, recorded)
         else:
             grads = ()
     except Exception:
@@ -678,8 +689,9 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
     try:
         leaves, pending = walk(roots, task)
         roots.clear()
+        done = finish if task.watch is None else task.watch.leaf(finish)
         for leaf in leaves:
-            finish(leaf, pending.pop(leaf), task)
+            done(leaf, pending.pop(leaf), task)
         while task.late:
             task.late.pop(0)()
     finally:

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype, is_differentiable
-from ..tensor import TICK, Tensor, wrap
-from .engine import cast, fixed, run, sum_to
+from ..tensor import Tensor, wrap
+from .engine import cast, run, sum_to
 from .inplace import geometry
 from .modes import Transform, current, switch
 from .node import Node, Output, edge_of
-from .operator import JOINT, OPS, apply, ruled
+from .operator import OPS, apply, ruled
 from .source import fail
 
 __all__ = ["Dual", "dual", "tangent_of"]
@@ -86,20 +86,17 @@ def tangent_of(tensor: Any, level: int) -> Any:
     base = tensor._base
     if base is None or base._tangents is None or level not in base._tangents:
         return None
-    size, stride, offset, _ = geometry(tensor._array, base._array)
+    size, stride, offset, own = geometry(tensor._array, base._array)
     whole = base._tangents[level]
-    place = (size, stride, offset + storage_offset(whole))
-    seen = OPS["as_strided"]
-    values = dict(zip(("size", "stride", "storage_offset"), place, strict=True))
-    tangent = apply(seen, (whole,), tuple(values[n] for n in seen.params), None)
+    if whole.stride() != own:
+        fail(RuntimeError, "the tangent of a tensor is laid out in memory in another way than the "
+                           "tensor, so a view of it has none",
+             "to do: give make_dual() a tangent of the same strides")  # fmt: skip
+    tangent = whole.as_strided(size, stride, offset + whole.storage_offset())
     if tensor._tangents is None:
         tensor._tangents = {}
     tensor._tangents[level] = tangent
     return tangent
-
-
-def storage_offset(tensor: Any) -> int:
-    return tensor.storage_offset()  # type: ignore[no-any-return]
 
 
 def remember(outs: Any) -> None:

@@ -594,7 +594,9 @@ def _usual(made: Op) -> Any:
             return general(*args, out=out, **kwargs)
         recording = mode is ON and differentiable
         tensors = args if arity == count else args[:count]
-        arrays, edges, fix = [], [], []
+        arrays: list[Any] = []
+        edges: list[Any] = []
+        fix: Any = []
         need, bit, kind, marked = 0, 1, None, False
         for value, able in zip(tensors, ruled):  # noqa: B905 - a checked `zip` is slower
             if value.__class__ in TENSORS:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..dtypes import is_differentiable
 from ..tensor import Tensor
-from .cut import Cut, cut_of, end_of
+from .cut import Cut, cut_of, cuts, end_of
 from .node import NODE, Freed, Node
 from .source import Source, where
 
@@ -138,7 +138,7 @@ def unreached(end: Any, root: Any, living: Living, name: str) -> tuple[str, list
     # What is gone cannot be asked any more. A cut still knows which expression it cut off, and
     # that may name the tensor, or the module that has it.
     words = set(re.findall(r"[^\W\d]\w*", name))
-    for cut in _constants(in_loss.values()):
+    for cut in [*_constants(in_loss.values()), *cuts.values()]:
         made = None if cut.made is None else Source(*cut.made)
         if made is not None and words & _words(made.expression):
             return "detach", [f"the result of {made}, which seems to use it, was {cut}"]

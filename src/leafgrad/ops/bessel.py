@@ -10,17 +10,16 @@ For x > 8, J and Y of order n are sqrt(2/πx) times the real and the imaginary p
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import F64
 from ..graph.operator import op, result_dtype
 from ..graph.quiet import quietly
 from ..graph.source import fail
+from .series import chebyshev, in_double
 
 __all__: list[str] = []
 
@@ -172,38 +171,8 @@ _AIRY_SLOPE = (
 )  # fmt: skip
 
 
-def chebyshev(coefficients: Any, t: Any) -> Any:
-    """The sum of c[k] T[k](t), by Clenshaw's recurrence."""
-    twice = t + t
-    ahead: Any = 0.0
-    value = coefficients[-1]
-    for c in coefficients[-2:0:-1]:
-        value, ahead = twice * value - ahead + c, value
-    return t * value - ahead + coefficients[0]
-
-
 def _series(name: str, t: Any) -> Any:
     return chebyshev(_TABLES[name], t)
-
-
-_BLOCK = 8192  # elements at a time, so that intermediate results stay in the cache
-
-
-def in_double(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function of an array that computes in float64, whatever the array's floating dtype."""
-
-    @functools.wraps(function)
-    def wrapped(x: Any) -> Any:
-        if x.__class__ is not np.ndarray or x.size <= _BLOCK:
-            return function(x.astype(F64)).astype(x.dtype)
-        flat = np.ravel(x)
-        found = np.empty_like(flat)
-        for start in range(0, flat.size, _BLOCK):
-            part = slice(start, start + _BLOCK)
-            found[part] = function(flat[part].astype(F64))
-        return found.reshape(x.shape)
-
-    return wrapped
 
 
 # J and Y

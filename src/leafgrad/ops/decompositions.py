@@ -92,8 +92,7 @@ def _cholesky_rule(g, out, upper):
     # dL = L·Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal.
     factor = mH(out[0]) if upper else out[0]
     lower = np.tril(matmul(mH(factor), mH(g) if upper else g))
-    lower = lower * (1 - eye_like(lower, lower.shape[-1]) / 2)
-    middle = (lower + mH(lower)) / 2
+    middle = (lower + mH(np.tril(lower, -1))) / 2
     left = triangular_solution(mH(factor), middle, True, True, False)
     return triangular_solution(factor, left, False, False, False)
 
@@ -325,3 +324,6 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
         fail(RuntimeError, f"{name}: Expected pivots to be integers. Got {pivots.dtype.legacy}")
     check_inexact(name, LD, "ldl_solve_kernel_cpu")
     return _ldl_solution(LD, pivots, B, hermitian)
+
+
+NUMPY = {np.linalg.cholesky: linalg_cholesky}

@@ -171,10 +171,11 @@ def _eigh_rule(g, out):
     g_values, g_vectors = g
     if g_vectors is None:
         return matmul(scaled_columns(vectors, g_values), mH(vectors))
+    # The gradient of a function of Hermitian matrices, and so Hermitian itself.
     inner = matmul(mH(vectors), g_vectors)
     if numpy_dtype(inner).kind == "c":
         _check_gauge(np.imag(diagonal(inner)), _GAUGE.format(name="linalg_eigh_backward"))
-    inner = inner / _differences(values)
+    inner = (inner - mH(inner)) / (2 * _differences(values))
     inner = inner - _embedded(diagonal(inner))
     if g_values is not None:
         inner = inner + _embedded(g_values)
@@ -383,3 +384,17 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True,
     if niter < 0:
         fail(ValueError, f"niter(={niter}) must be non-negative integer")
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+# As NumPy calls them
+
+
+def _numpy_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True,
+               hermitian: bool = False) -> Any:  # fmt: skip
+    return linalg_svd(a, full_matrices) if compute_uv else svdvals(a)
+
+
+NUMPY = {
+    np.linalg.eig: eig, np.linalg.eigh: eigh, np.linalg.eigvals: eigvals,
+    np.linalg.eigvalsh: eigvalsh, np.linalg.svd: _numpy_svd, np.linalg.svdvals: svdvals,
+}  # fmt: skip

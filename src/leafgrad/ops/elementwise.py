@@ -18,8 +18,11 @@ from ..graph.source import fail
 from ..graph.strided import complexes, pairs
 from ..tensor import Tensor, wrap
 from .arithmetic import category, holds_complex, refuse, widely, without_derivative
+from .bessel import i0_of, i1_of
 from .comparison import kept
 from .erf import erf_of, erfc_of
+from .erfinv import erfinv_of
+from .gamma import digamma_of, lgamma_of, zeta_of
 
 __all__ = [
     "abs", "abs_", "acos", "acosh", "angle", "asin", "asinh", "atan", "atan2", "atanh", "ceil",
@@ -635,10 +638,9 @@ erfc.vjp(input=lambda g, input: g * (-_SLOPE * np.exp(-input * input)))
 
 @op(promote="float", check=refuse("c", "erfinv_vml_cpu"))
 @quietly
-@widely
 def erfinv(input):
     """The inverse of the error function."""
-    return np.copysign(_scipy().erfinv(input), input)  # also of -0.0
+    return erfinv_of(input)
 
 
 def _erfinv_vjp_input(g: Any, input: Any) -> Any:
@@ -651,19 +653,16 @@ erfinv.vjp(input=_erfinv_vjp_input)
 
 @op(promote="float", check=refuse("c", "lgamma_vml_cpu"))
 @quietly
-@widely
 def lgamma(input):
     """The logarithm of the absolute value of the gamma function."""
-    return np.where(input == -math.inf, math.inf, _scipy().gammaln(input)).astype(input.dtype)
+    return lgamma_of(input)
 
 
 @op(promote="float", check=refuse("c", "digamma"))
 @quietly
-@widely
 def digamma(input):
     """The derivative of lgamma."""
-    found = _scipy().psi(input)
-    return np.where(input == 0, -np.copysign(math.inf, input), found).astype(input.dtype)
+    return digamma_of(input)
 
 
 @op(name="polygamma", promote="float")
@@ -671,17 +670,16 @@ def digamma(input):
 @widely
 def polygamma_of(input, /, n):
     """The n-th derivative of digamma."""
-    special = _scipy()
     refuse("c", ("digamma", "trigamma", "polygamma")[min(n, 2)])(input)
     if n == 0:
         return digamma.op.forward(input)
     if n == 1:  # also left of zero, by reflection
         mirrored = np.where(input < 0.5, 1 - input, input)
-        value = special.zeta(2, mirrored)
+        value = zeta_of(np.asarray(2.0), mirrored)
         sine = np.sin(math.pi * input)
         return np.where(input < 0.5, (math.pi / sine) ** 2 - value, value).astype(input.dtype)
     sign = (-1.0) ** (n + 1) * math.factorial(n)
-    return (sign * special.zeta(n + 1, input)).astype(input.dtype)
+    return (sign * zeta_of(np.asarray(n + 1.0), input)).astype(input.dtype)
 
 
 lgamma.vjp(input=lambda g, input: g * digamma(input))
@@ -734,18 +732,16 @@ mvlgamma.vjp(input=lambda g, input, p: g * sum(digamma(input - j / 2) for j in r
 
 @op(promote="float", check=refuse("c", "i0_vml_cpu"))
 @quietly
-@widely
 def i0(input):
     """The modified Bessel function of the first kind of order 0."""
-    return _scipy().i0(input)
+    return i0_of(input)
 
 
 @op(name="special_i1", promote="float", check=refuse("c", "i1_cpu"))
 @quietly
-@widely
 def i1(input):
     """The modified Bessel function of the first kind of order 1."""
-    return _scipy().i1(input)
+    return i1_of(input)
 
 
 def _i1_vjp_input(g: Any, input: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .bessel import chebyshev, in_double
+from .series import chebyshev, in_double, power_series
 
 # lgamma(x) / (x - 2) from 1.5 to 2.5, in 2(x - 2): Chebyshev coefficients, fitted at 50 digits.
 _LGAMMA = (
@@ -29,14 +29,6 @@ _BERNOULLI = (
 )  # fmt: skip
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _FAR = 8.0  # from here on, Stirling's series
-
-
-def _power_series(coefficients: Any, x: Any) -> Any:
-    value: Any = 0.0
-    for c in reversed(coefficients):
-        value = value * x + c
-    return value
-
 
 _STIRLING = [b / (2 * j * (2 * j - 1)) for j, b in enumerate(_BERNOULLI[:9], 1)]
 _LOG_SLOPE = [b / (2 * j) for j, b in enumerate(_BERNOULLI[:9], 1)]
@@ -63,7 +55,7 @@ def _lgamma_right(x: Any) -> Any:
     far = np.maximum(x, _FAR)
     inverse = 1 / far
     large = (far - 0.5) * np.log(far) - far + _HALF_LOG_TWO_PI
-    large = large + inverse * _power_series(_STIRLING, inverse * inverse)
+    large = large + inverse * power_series(_STIRLING, inverse * inverse)
     return np.where(x < _FAR, small, np.where(x == math.inf, math.inf, large))
 
 
@@ -91,7 +83,7 @@ def digamma_of(x: Any) -> Any:
     inverse = 1 / y
     value = moved + np.log(y) - 0.5 * inverse
     square = inverse * inverse
-    value = value - square * _power_series(_LOG_SLOPE, square)
+    value = value - square * power_series(_LOG_SLOPE, square)
     offset = _from_integer(x)
     angle = math.pi * np.where(left, offset, 0.25)
     value = np.where(left, value - math.pi / np.tan(angle), value)

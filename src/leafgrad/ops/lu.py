@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,16 +47,14 @@ def factored(a: Any) -> tuple[Any, Any, Any]:
     """
     rows, columns = a.shape[-2:]
     count = min(rows, columns)
-    lu = np.array(a.reshape(-1, rows, columns) if a.size else np.zeros((0, rows, columns), a.dtype))
+    lu = np.array(a).reshape(math.prod(a.shape[:-2]), rows, columns)
     pivots = np.zeros((lu.shape[0], count), np.int32)
     info = np.zeros(lu.shape[0], np.int32)
-    _eliminate(lu, pivots, info, 0, count)
-    if columns > count:
-        left, right = lu[:, :, :count], lu[:, :, count:]
-        right[...] = substituted(left, right, upper=False, unit=True)
-    if not a.size:  # matrices without elements, or none at all
-        lu = a.copy()
-        pivots, info = np.zeros((*a.shape[:-2], count), np.int32), np.zeros(a.shape[:-2], np.int32)
+    if lu.size:
+        _eliminate(lu, pivots, info, 0, count)
+        if columns > count:
+            left, right = lu[:, :, :count], lu[:, :, count:]
+            right[...] = substituted(left, right, upper=False, unit=True)
     return lu.reshape(a.shape), pivots.reshape(*a.shape[:-2], count), info.reshape(a.shape[:-2])
 
 
@@ -87,7 +86,7 @@ def _eliminate(lu: Any, pivots: Any, info: Any, start: int, stop: int) -> None:
 
 def order(pivots: Any, rows: int) -> Any:
     """The rows of A in the order in which they stand in LU, from the pivots: A[order] = LU."""
-    flat = pivots.reshape(-1, pivots.shape[-1]) - 1
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1]) - 1
     found = np.array(np.broadcast_to(np.arange(rows), (flat.shape[0], rows)))
     batch = np.arange(flat.shape[0])
     for j in range(flat.shape[1]):

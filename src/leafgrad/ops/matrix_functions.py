@@ -185,7 +185,8 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     if x.dtype.category == 0 or (x.dtype.itemsize == 2 and x.dtype.is_floating_point):
         fail(RuntimeError, "linalg.vander supports floating point, complex, and integer tensors, "
                            f"but got {x.dtype.legacy}")  # fmt: skip
-    count = N if N is not None else (x.shape[-1] if x.ndim else 1)
+    x = x if x.ndim else x.unsqueeze(0)
+    count = N if N is not None else x.shape[-1]
     if count <= 1:
         fail(RuntimeError, "N must be greater than 1.")
     rest = x.unsqueeze(-1).expand(*x.shape, count - 1).cumprod(-1)
@@ -222,8 +223,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
         divisor = total - correction * (weights * aweights).sum() / total
     else:
         divisor = total - correction
-    divisor = float(divisor)
-    if divisor <= 0:
+    if float(divisor) <= 0:
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than "
                       "the number of observations.", stacklevel=3)  # fmt: skip
         divisor = 0.0
@@ -263,3 +263,6 @@ def corrcoef(input: Tensor) -> Tensor:
     if found.is_complex():
         return make_complex(found.real.clamp(-1, 1), found.imag.clamp(-1, 1))
     return found.clamp(-1, 1)
+
+
+NUMPY = {np.linalg.cond: cond, np.linalg.matrix_power: linalg_matrix_power}

@@ -313,3 +313,6 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 def renorm_(self: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """In-place version of renorm."""
     return write(renormed.op, self, (), _renorm_arguments(self, p, dim, maxnorm))
+
+
+NUMPY = {np.linalg.norm: linalg_norm}

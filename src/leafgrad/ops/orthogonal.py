@@ -317,3 +317,6 @@ def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True,
                                f"{x.dtype.legacy}")  # fmt: skip
     check_kernel("ormqr_cpu", input)
     return _times_q(input, input2, input3, left, transpose)
+
+
+NUMPY = {np.linalg.qr: linalg_qr}

@@ -33,6 +33,7 @@ def _recurrence(first: Any, step: Callable[[int, Any, Any], Any], n: Any) -> Any
 
     step: from k and the polynomials of degrees k - 1 and k - 2 to that of degree k
     """
+    first = np.broadcast_to(first, np.broadcast_shapes(first.shape, n.shape))
     before, here = np.ones_like(first), first
     value = np.where(n == 0, before, np.where(n == 1, here, 0))
     for k in range(2, int(np.max(n, initial=0)) + 1):
@@ -78,7 +79,7 @@ def _chebyshev(kind: str, x: Any, n: Any) -> Any:
     by_angle = inside & (n > _BY_RECURRENCE[kind])
     ends = np.abs(x) == 1
     stepwise = np.where(by_angle | ends, 0, n)
-    value = _recurrence(_first(kind, x) + 0 * n, lambda k, p, q: (x + x) * p - q, stepwise)
+    value = _recurrence(_first(kind, x), lambda k, p, q: (x + x) * p - q, stepwise)
     value = np.where(by_angle, _by_angle(kind, np.where(inside, x, 0), n), value)
     value = np.where(x == 1, _at_end(kind, True, n), value)
     value = np.where(x == -1, _at_end(kind, False, n), value)
@@ -97,7 +98,7 @@ def _hermite(x: Any, n: Any, scale: int) -> Any:
     """Physicists' (scale 2) or probabilists' (1): P[k] = scale (x P[k-1] - (k-1) P[k-2])."""
     limit = _hermite_limit(x)
     n = _degrees(n, limit + 1)
-    value = _recurrence(scale * x + 0 * n, lambda k, p, q: scale * (x * p - (k - 1) * q),
+    value = _recurrence(scale * x, lambda k, p, q: scale * (x * p - (k - 1) * q),
                         np.minimum(n, limit))  # fmt: skip
     return np.where(n > limit, math.nan, value)
 
@@ -105,7 +106,7 @@ def _hermite(x: Any, n: Any, scale: int) -> Any:
 def _laguerre(x: Any, n: Any) -> Any:
     n = _degrees(n)
     value = _recurrence(
-        1 - x + 0 * n,
+        1 - x,
         lambda k, p, q: ((2 * k - 1 - x) * p - (k - 1) * q) / k,
         np.where(x == 0, 0, n),
     )
@@ -116,7 +117,7 @@ def _legendre(x: Any, n: Any) -> Any:
     n = _degrees(n)
     ends = np.abs(x) == 1
     value = _recurrence(
-        x + 0 * n,
+        x,
         lambda k, p, q: ((2 * k - 1) * x * p - (k - 1) * q) / k,
         np.where(ends, 0, n),
     )

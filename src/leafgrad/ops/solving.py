@@ -61,7 +61,7 @@ def _solution(a: Any, b: Any) -> tuple[Any, Any]:
 
 @op(name="linalg_solve_ex", differentiable=(0,))
 @quietly
-def solution(A, B, /, vector, left, caller):
+def _solution_and_codes(A, B, /, vector, left, caller):
     """X with AX = B or XA = B, and codes: f[..., n, n], f[..., n, k] -> f[..., n, k], i[...].
 
     vector: B is a batch of vectors, f[..., n]; caller: the function that fails, where A is
@@ -77,16 +77,28 @@ def solution(A, B, /, vector, left, caller):
     return x[..., 0] if vector else x, info
 
 
+@op(name="linalg_solve", node="LinalgSolveExBackward0")
+@quietly
+def solution(A, B, /, left):
+    """X with AX = B or XA = B; infinities where A is singular."""
+    return _solution(A, B)[0] if left else mT(_solution(mT(A), mT(B))[0])
+
+
+def _solution_gradients(g: Any, a: Any, x: Any, left: bool) -> tuple[Any, Any]:
+    of_b = solution(mH(a), g, left)
+    return -matmul(of_b, mH(x)) if left else -matmul(mH(x), of_b), of_b
+
+
 @in_conjugates
-def _solution_rule(g, A, out, vector, left):
-    of_b = solution(mH(A), g, vector, left, None)[0]
-    x, y = out[0], of_b
-    if vector:
-        x, y = np.expand_dims(x, -1), np.expand_dims(y, -1)
-    return -matmul(y, mH(x)) if left else -matmul(mH(x), y), of_b
+def _solution_and_codes_rule(g, A, out, vector, left):
+    if not vector:
+        return _solution_gradients(g, A, out[0], left)
+    of_a, of_b = _solution_gradients(np.expand_dims(g, -1), A, np.expand_dims(out[0], -1), left)
+    return of_a, of_b[..., 0]
 
 
-solution.vjp(_solution_rule)
+_solution_and_codes.vjp(_solution_and_codes_rule)
+solution.vjp(in_conjugates(lambda g, A, out, left: _solution_gradients(g, A, out, left)))
 
 
 def _solve(name: str, a: Tensor, b: Tensor, left: bool, caller: str | None) -> tuple[Any, Any]:
@@ -104,7 +116,7 @@ def _solve(name: str, a: Tensor, b: Tensor, left: bool, caller: str | None) -> t
                            f"({a.shape[-2]}x{a.shape[-1]} and {b.shape[-1]}x1)")  # fmt: skip
     check_system(name, a, b.unsqueeze(-1) if vector else b, left)
     check_kernel("lu_cpu", a)
-    return solution(a, b, vector, left, caller)
+    return _solution_and_codes(a, b, vector, left, caller)
 
 
 @matrix_function("linalg_solve_ex")
@@ -130,7 +142,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 @op(name="linalg_inv_ex", differentiable=(0,))
 @quietly
 def _inverse(A, /, caller):
-    """The inverse, and codes: f[..., n, n] -> f[..., n, n], i[...]. For `caller` see `solution`."""
+    """The inverse, and codes: f[..., n, n] -> f[..., n, n], i[...]. For `caller` see above."""
     inverse, info = _solution(A, np.broadcast_to(eye_like(A, A.shape[-1]), A.shape))
     if caller is not None:
         fail_singular(caller, info)
@@ -232,7 +244,7 @@ def _determinant_rule(g, A, out):
 
 def _regular(g: Any, a: Any, determinant: Any) -> Any:
     right = g * np.expand_dims(conj(determinant), (-1, -2)) * eye_like(a, a.shape[-1])
-    return solution(mH(a), right, False, True, None)[0]
+    return solution(mH(a), right, True)
 
 
 def _cofactors(a: Any) -> Any:
@@ -280,7 +292,7 @@ def _sign_and_log_rule(g, A, out):
     if g_log is None:
         return np.zeros_like(A)
     eye = eye_like(A, A.shape[-1])
-    return solution(mH(A), np.expand_dims(g_log, (-1, -2)) * eye, False, True, None)[0]
+    return solution(mH(A), np.expand_dims(g_log, (-1, -2)) * eye, True)
 
 
 _sign_and_log.vjp(A=_sign_and_log_rule)
@@ -554,3 +566,29 @@ def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *,
         fail(RuntimeError, "This function doesn't handle types other than float and double")
     rtol = _default_rtol(input) if rcond is None else float(rcond)
     return return_types.linalg_lstsq(_least_squares(input, b, vector, rtol, driver))
+
+
+# As NumPy calls them
+
+
+def _numpy_solve(a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return solve(a, b)
+    return _solution_and_codes(a, b, False, True, "torch.linalg.solve")[0]
+
+
+def _numpy_lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    return lstsq(a, b, rcond, driver="gelsd")
+
+
+def _numpy_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    return matrix_rank(A, tol, hermitian) if rtol is None else \
+        matrix_rank(A, hermitian=hermitian, rtol=rtol)  # fmt: skip
+
+
+NUMPY = {
+    np.linalg.det: linalg_det, np.linalg.inv: inv, np.linalg.lstsq: _numpy_lstsq,
+    np.linalg.matrix_rank: _numpy_rank, np.linalg.pinv: pinv, np.linalg.slogdet: linalg_slogdet,
+    np.linalg.solve: _numpy_solve, np.linalg.tensorinv: tensorinv,
+    np.linalg.tensorsolve: tensorsolve,
+}  # fmt: skip

@@ -25,7 +25,7 @@ from .. import parallel
 from ..dtypes import F32, F64, get_default_dtype
 from ..graph import quiet
 from ..graph.hooks import RemovableHandle, add_hook
-from ..graph.modes import enable_grad
+from ..graph.modes import enable_grad, span
 from ..graph.operator import number_array
 from ..graph.saved import bump
 from ..graph.source import fail, here
@@ -117,6 +117,7 @@ class Optimizer:
         if work:
             mark = here()
             token = quiet.enter()  # as in PyTorch, nothing warns when a training diverges
+            end = span("Optimizer.step#{}.step", self)
             try:
                 for param, p, g, group in work:
                     state = self.state.get(param)
@@ -128,6 +129,8 @@ class Optimizer:
                     bump(param, mark)
             finally:
                 quiet.leave(token)
+                if end is not None:
+                    end()
         elif type(self).update is Optimizer.update:
             raise NotImplementedError
         return loss

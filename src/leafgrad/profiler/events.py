@@ -70,7 +70,7 @@ class FunctionEvent(_Times):
 
     @property
     def key(self) -> str:
-        return self.name
+        return "ProfilerStep*" if self.name.startswith("ProfilerStep#") else self.name
 
     @property
     def time_range(self) -> Interval:

@@ -21,8 +21,8 @@ class Recorder(Transform):
 
     watches = True
 
-    def __init__(self, shapes: bool, memory: bool, places: bool) -> None:
-        self.shapes, self.memory, self.places = shapes, memory, places
+    def __init__(self, shapes: bool, memory: bool) -> None:
+        self.shapes, self.memory = shapes, memory
         self.events: list[FunctionEvent] = []
         self.begun = _now()
         self.around: FunctionEvent | None = None  # the event that is going on
@@ -55,13 +55,18 @@ class Recorder(Transform):
         event.end_ns = _now() - self.begun
         self.around = event.cpu_parent
 
+    def range(self, name: str) -> Any:
+        """A named range begins; what to call at its end."""
+        event = self.open(name)
+        return lambda: self.close(event)
+
     # What reports
 
     def call(self, made: Any, tensors: tuple[Any, ...], params: tuple[Any, ...],
              into: Any) -> Any:  # fmt: skip
         from ..graph.operator import apply
 
-        event = self.open(f"aten::{made.name}", OPERATOR, here() if self.places else None)
+        event = self.open(f"aten::{made.name}", OPERATOR, here())
         try:
             outs = apply(made, tensors, params, into)
         finally:
@@ -72,29 +77,36 @@ class Recorder(Transform):
             event.memory = sum(t.nbytes for t in (outs if outs.__class__ is tuple else (outs,)))
         return outs
 
-    def node(self, node: Any, value: Any, needs: Any, recorded: bool) -> Any:
-        """A derivative, as the engine asks for it."""
-        mark = node.mark if self.places else None
-        event = self.open(node.name(), NODE, mark)
-        event.sequence_nr = node._sequence_nr()
-        try:
-            grads = node.differentiate(value, needs, recorded)
-        finally:
-            self.close(event)
-        if self.shapes:
-            values = value if value.__class__ is tuple else (value,)
-            event.input_shapes = [list(getattr(g, "shape", ())) for g in values]
-        if self.memory:
-            event.memory = sum(getattr(g, "nbytes", 0) for g in grads)
-        return grads
+    def node(self, node: Any) -> Any:
+        """A node's derivative, for the engine to call."""
 
-    def leaf(self, finish: Any, leaf: Any, g: Any, task: Any) -> None:
-        """A gradient that comes to a leaf."""
-        event = self.open("torch::autograd::AccumulateGrad", NODE)
-        try:
-            finish(leaf, g, task)
-        finally:
-            self.close(event)
+        def differentiate(value: Any, needs: Any, recorded: bool) -> Any:
+            event = self.open(node.name(), NODE, node.mark)
+            event.sequence_nr = node._sequence_nr()
+            try:
+                grads = node.differentiate(value, needs, recorded)
+            finally:
+                self.close(event)
+            if self.shapes:
+                values = value if value.__class__ is tuple else (value,)
+                event.input_shapes = [list(getattr(g, "shape", ())) for g in values]
+            if self.memory:
+                event.memory = sum(getattr(g, "nbytes", 0) for g in grads)
+            return grads
+
+        return differentiate
+
+    def leaf(self, finish: Any) -> Any:
+        """The arrival of a gradient at a leaf, for the engine to call."""
+
+        def accumulate(leaf: Any, g: Any, task: Any) -> None:
+            event = self.open("torch::autograd::AccumulateGrad", NODE)
+            try:
+                finish(leaf, g, task)
+            finally:
+                self.close(event)
+
+        return accumulate
 
 
 def recorders() -> list[Recorder]:

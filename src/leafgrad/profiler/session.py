@@ -89,15 +89,15 @@ class record_function:
 
     def __init__(self, name: str, args: str | None = None) -> None:
         self.name, self.args = name, args
-        self._open: list[Any] = []
+        self._ends: list[Any] = []
 
     def __enter__(self) -> record_function:
-        self._open = [(r, r.open(self.name)) for r in recorders()]
+        self._ends = [r.range(self.name) for r in recorders()]
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for recorder, event in self._open:
-            recorder.close(event)
+        for end in self._ends:
+            end()
 
     def __call__(self, function: Any) -> Any:
         @functools.wraps(function)
@@ -168,7 +168,7 @@ class profile:
 
     def _act(self, action: ProfilerAction) -> None:
         if action in _RECORDING and self._recorder is None:
-            self._recorder = Recorder(self.record_shapes, self.profile_memory, True)
+            self._recorder = Recorder(self.record_shapes, self.profile_memory)
             self._recorder.start()
         if self._recorder is not None and self._scheduled:
             self._step = self._recorder.open(f"ProfilerStep#{self.step_num}")

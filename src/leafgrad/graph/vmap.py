@@ -1,0 +1,222 @@
+"""vmap: a function transform under which tensors hold batches (`batched.py`).
+
+Nothing in the graph is special about it. Two views with rules bring a tensor into a level and out
+of it; in between, operators record nodes whose arrays are batched, and their rules run on batched
+gradients. A tensor that is the same for all examples and requires grad is lifted into the level by
+a third operator before it meets a batch: its rule sums the gradient over the examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..duck import Opaque, ducks
+from ..tensor import Tensor, wrap
+from . import batched
+from .batched import Batched, Level, is_batched
+from .inplace import NORMAL, ViewEdge
+from .modes import Transform, current
+from .operator import apply, op
+from .source import fail
+
+__all__ = ["Vmap", "lifted_everywhere"]
+
+
+# Into a level, out of it, and what is the same for all examples
+
+
+@op(name="add_batch_dim", node="AddBatchDimBackward0", view=True)
+def enter(input, /, level, axis):
+    """An example of a batch that lies along `axis`: f[..., N, ...] -> f[...]."""
+    return batched.enter(input, level, axis)
+
+
+@op(name="remove_batch_dim", node="RemoveBatchDimBackward0", linear=True)
+def leave(input, /, level, axis):
+    """The batch of an example, along `axis`: f[...] -> f[..., N, ...]."""
+    return batched.leave(input, level, axis)
+
+
+@op(name="lift_to_batch", node="LiftToBatchBackward0", linear=True)
+def lift(input, /, level):
+    """What is the same for all examples, as an example of a batch: f[...] -> f[...]."""
+    return batched.lift(input, level)
+
+
+@op(name="sum_of_batch", node="SumOfBatchBackward0", linear=True)
+def unlift(input, /, level):
+    """The sum over the examples: f[...] -> f[...]."""
+    return batched.unlift(input, level)
+
+
+def array_of(x: Any) -> Any:
+    return x._array if isinstance(x, Tensor) else x
+
+
+def leave_any(x: Any, level: Level, axis: int) -> Any:
+    """`leave`, also of what has no batch axis."""
+    return leave(x if is_batched(array_of(x), level) else lift(x, level), level, axis)
+
+
+def unlift_any(x: Any, level: Level) -> Any:
+    """`unlift`, also of what has no batch axis: it counts for every example."""
+    return unlift(x, level) if is_batched(array_of(x), level) else x * level.size
+
+
+enter.vjp(input=lambda g, level, axis: leave_any(g, level, axis))
+leave.vjp(input=lambda g, level, axis: enter(g, level, axis))
+lift.vjp(input=lambda g, level: unlift_any(g, level))
+unlift.vjp(input=lambda g, level: lift(g, level))
+
+
+# The transform
+
+
+class Vmap(Transform):
+    """A level of vmap, inside its `with` block. size: how many examples.
+
+    randomness: "error", or whether the examples' random numbers are the "same" or "different"
+    """
+
+    def __init__(self, size: int, randomness: str = "error") -> None:
+        self.randomness = randomness
+        self.level = Level(size, 1 + len(current().transforms or ()))
+
+    def call(self, made: Any, tensors: tuple[Any, ...], params: tuple[Any, ...],
+             into: Any) -> Any:  # fmt: skip
+        level = self.level
+        inside = [isinstance(t, Tensor) and is_batched(t._array, level) for t in tensors]
+        if not any(inside) and not any(is_batched(d, level) for d in ducks(params)):
+            return apply(made, tensors, params, into)
+        if into is None:
+            return apply(made, self.lifted(tensors, inside), params, None)
+        if not inside[0]:
+            refuse_write(made, tensors, level)
+        try:
+            return apply(made, self.lifted(tensors, inside), params, into)
+        except Opaque:  # the tensor written to has one example for all
+            refuse_write(made, tensors, level)
+
+    def lifted(self, tensors: tuple[Any, ...], inside: list[bool]) -> tuple[Any, ...]:
+        """Operands of which some are batched: the others lifted, if a gradient flows to them."""
+        return tuple(
+            lift(t, self.level) if not found and isinstance(t, Tensor) and flows(t) else t
+            for t, found in zip(tensors, inside, strict=True)
+        )
+
+    def into(self, tensor: Tensor, axis: int = 0) -> Tensor:
+        """A tensor whose `axis` has the examples, as one example."""
+        return enter(tensor, self.level, axis)  # type: ignore[no-any-return]
+
+    def out_of(self, tensor: Tensor, axis: int = 0) -> Tensor:
+        """One example, as a tensor whose `axis` has all of them. Outside of the `with` block."""
+        found = leave_any(tensor, self.level, axis)
+        # What shares memory shares its history: of a view of what lies outside it is one too.
+        found._versions = tensor._versions
+        base = tensor._base
+        if base is not None and not is_batched(base._array, self.level):
+            edge = None if found._edge is None or not found._edge.plain else found._edge
+            found._base = base
+            found._edge = ViewEdge(edge, base._versions[0], NORMAL, None)
+        return found  # type: ignore[no-any-return]
+
+
+def flows(tensor: Tensor) -> bool:
+    """Whether a tensor requires grad or has a tangent."""
+    base = tensor._base
+    return (
+        tensor.requires_grad
+        or bool(tensor._tangents)
+        or (base is not None and bool(base._tangents))
+    )
+
+
+def refuse_write(made: Any, tensors: tuple[Any, ...], level: Level) -> None:
+    """Raise PyTorch's error for a write of all examples into what is one tensor for all."""
+    name = made.name
+    advice = (
+        "the tensor written to is the same for all examples of the vmap, what is written is not",
+        "to do: write to a tensor made inside of it, as by x.new_zeros(...), or out of place",
+    )
+    if name in ("add", "sub") and len(tensors) > 1:
+        mine = tensors[0]._array.shape
+        both = np.broadcast_shapes(mine, *[np.shape(array_of(t)) for t in tensors[1:]])
+        fail(RuntimeError, f"output with shape {list(mine)} doesn't match the broadcast shape "
+                           f"{[level.size, *both]}", *advice)  # fmt: skip
+    fail(
+        RuntimeError,
+        "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor "
+        "`other` in extra_args that has more elements than `self`. This happened due to `other` "
+        "being vmapped over but `self` not being vmapped over in a vmap. Please try to use "
+        "out-of-place operators instead of inplace arithmetic. If said operator is being called "
+        "inside the PyTorch framework, please file a bug report instead.",
+        *advice,
+    )
+
+
+def levels() -> list[Vmap]:
+    """The levels of vmap that run now, the outermost first."""
+    return [t for t in current().transforms or () if isinstance(t, Vmap)]
+
+
+def lifted_everywhere(tensor: Tensor) -> Tensor:
+    """A tensor as an example of every level that runs now: so gradients for it are per example."""
+    for each in levels():
+        if not is_batched(tensor._array, each.level):
+            tensor = lift(tensor, each.level)
+    return tensor
+
+
+# Random numbers
+
+
+def sampled(array: Any, fresh: bool = True) -> Any:
+    """The array to draw random numbers for, where an operator wants them in that of `array`.
+
+    fresh: the operator makes a tensor; else it writes into one
+    """
+    for each in levels():
+        if each.randomness == "error":
+            fail(RuntimeError, "vmap: called random operation while in randomness error mode. "
+                 "Please either use the 'same' or 'different' randomness flags on vmap or perform "
+                 "the randomness operation out of vmap")  # fmt: skip
+        inside = is_batched(array, each.level)
+        if each.randomness == "same":
+            if inside:
+                array = first_example(array, each.level)
+        elif not inside:
+            if not fresh:
+                fail(
+                    RuntimeError,
+                    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. "
+                    "This will appear like same randomness. If this is necessary for your usage, "
+                    "please file an issue with functorch.",
+                )
+            array = np.zeros_like(batched.lift(array, each.level))
+    return array
+
+
+def first_example(array: Any, level: Level) -> Any:
+    """An array without its batch axis of a level."""
+    if array.level is level:
+        return array.data[0, ...]
+    return Batched(first_example(array.data, level), array.level)
+
+
+def fill(draw: Any, array: Any) -> Any:
+    """`draw(array)`, on the data of a batch."""
+    if array.__class__ is Batched:
+        return Batched(fill(draw, array.data), array.level)
+    return draw(array)
+
+
+def unwrapped(tensor: Tensor, recurse: bool = True) -> Tensor:
+    """The tensor of all examples behind a batched one, for debugging."""
+    array = tensor._array
+    while array.__class__ is Batched:
+        array = array.data
+        if not recurse:
+            break
+    return tensor if array is tensor._array else wrap(array)
