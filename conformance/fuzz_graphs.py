@@ -595,10 +595,16 @@ def observe(tensor: Any, first_version: Any) -> dict[str, Any]:
     version = attempt(lambda: tensor._version)
     found["version"] = version - first_version if isinstance(version, int) else version
     if tensor._is_view() and tensor.numel():
-        # The layout of a result is its operator's choice; that of a view is not.
-        steps = zip(tensor.shape, tensor.stride(), strict=True)
-        found["strides"] = [step for size, step in steps if size > 1]
+        # The layout of a result is its operator's choice; that of a view of it is not.
+        found["strides"] = spacing(tensor)
+        found["base strides"] = spacing(tensor._base)
     return found
+
+
+def spacing(tensor: Any) -> list[int]:
+    """The strides of dimensions of more than one element."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return [step for size, step in steps if size > 1]
 
 
 def attempt(function: Callable[[], Any]) -> Any:
@@ -652,9 +658,10 @@ def difference(program: Sequence[str], library: types.ModuleType) -> str | None:
     for name, expected in theirs.seen.items():
         if name not in ours.seen:
             return f"{name}: a tensor expected, got {type(ours.tensors.get(name)).__name__}"
-        if "strides" not in expected or "strides" not in ours.seen[name]:
-            expected.pop("strides", None)
-            ours.seen[name].pop("strides", None)
+        if expected.get("base strides") != ours.seen[name].get("base strides"):
+            for key in ("strides", "base strides"):
+                expected.pop(key, None)
+                ours.seen[name].pop(key, None)
         try:
             harness.compare(expected, ours.seen[name], library, name, as_dtype=coarse)
         except Different as wrong:

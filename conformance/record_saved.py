@@ -14,7 +14,9 @@ import torch
 from carry import SOURCE
 
 # Of other devices, and of what leafgrad has not.
-_LEFT_OUT = re.compile(r"Cudnn|Fbgemm|Foreach|Fused|Miopen|Mkldnn|Mps|Nested|Quantize|Sparse|Triton")
+_LEFT_OUT = re.compile(
+    r"Cudnn|Fbgemm|Foreach|Fused|Miopen|Mkldnn|Mps|Nested|Quantize|Sparse|Triton"
+)
 
 
 def main() -> None:

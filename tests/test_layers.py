@@ -12,8 +12,8 @@ ROOMS = [
     {"dtypes", "device", "duck", "generator", "parallel", "printing", "sums"},
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
-    {"autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "profiler", "random",
-     "special", "utils", "version"},
+    {"autograd", "backends", "cuda", "fft", "func", "io", "linalg", "masked", "nn", "optim",
+     "profiler", "random", "serialization", "signal", "special", "utils", "version"},
     {"explaining", "see"},
     {""},  # the public namespace
     {"programs", "run", "cli", "__main__"},

@@ -52,10 +52,11 @@ _operators = _ops.install(globals())
 globals().update(_dtypes)  # after the operators: `torch.float` is a dtype
 
 # Namespaces, loaded when first used: `import leafgrad` stays quick.
-_NAMESPACES = ("autograd", "backends", "cuda", "fft", "func", "linalg", "nn", "optim", "random",
-               "profiler", "see", "special", "utils", "version")  # fmt: skip
+_NAMESPACES = ("autograd", "backends", "cuda", "fft", "func", "linalg", "masked", "nn", "optim",
+               "profiler", "random", "see", "serialization", "signal", "special", "utils",
+               "version")  # fmt: skip
 # Names that live in one of them.
-_ELSEWHERE = {"Parameter": "nn"}
+_ELSEWHERE = {"load": "serialization", "save": "serialization", "vmap": "func"}
 
 __all__ = [
     "Generator", "Size", "Tensor", "default_generator", "device", "dtype", "enable_grad", "finfo",
@@ -109,10 +110,12 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as missing:
             if missing.name != f"{__name__}.{name}":
                 raise
+    if name in _ELSEWHERE:
+        return getattr(_importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
     raise AttributeError(
         f"module 'torch' has no attribute '{name}' (leafgrad {__version__} does not have it)"
     )
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMESPACES})
+    return sorted({*globals(), *_NAMESPACES, *_ELSEWHERE})

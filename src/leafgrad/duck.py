@@ -46,6 +46,10 @@ class Duck(np.lib.mixins.NDArrayOperatorsMixin):
         """Any pure function of arrays, called on the arrays below: an operator's forward or rule."""
         raise NotImplementedError
 
+    def refuse(self, what: str) -> None:
+        """Raise the error for a user who wants the values: as an "item", a "bool", the "memory"."""
+        raise Opaque(f"a duck has no {what}")
+
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -194,15 +198,44 @@ def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
     return np.zeros_like(like, dtype=dtype, shape=shape)
 
 
+def address(array: Any) -> int:
+    """Where an array's first element lies in memory; of a batch, the first example's."""
+    if isinstance(array, Duck):
+        return array.address  # type: ignore[no-any-return]
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+def strided(array: Any, shape: Any, strides: Any, start: int = 0) -> Any:
+    """A window on an array's memory: in bytes, its strides and where it begins, counted from the
+    array's first element."""
+    if isinstance(array, Duck):
+        return array.strided(shape, strides, start)
+    if start:
+        item = array.itemsize
+        reach = (start // item + 1,) if array.size else (0,)
+        array = np.lib.stride_tricks.as_strided(array, reach, (item,))[start // item :]
+    return np.lib.stride_tricks.as_strided(array, shape, strides)
+
+
 def computed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A forward or a rule on arrays that may be ducks: as it is written, else as a whole."""
     try:
         return function(*args, **kwargs)
-    except Opaque:
-        first = leader(args, kwargs)
+    except Exception as error:
+        first = leader(args, kwargs) if refused(error) else None
         if first is None:
             raise
         return first.opaque(function, args, kwargs)
 
 
-__all__ = ["Duck", "Opaque", "computed", "ducks", "item", "leader", "zeros"]
+def refused(error: Exception) -> bool:
+    """Whether a duck refused. To set an element of an array, NumPy asks twice and says so itself."""
+    return isinstance(error, Opaque) or isinstance(error.__cause__, Opaque)
+
+
+# Of functions that are not NumPy's, what they do to a batch: function -> rule(level, *args), as in
+# `graph/batching.py`.
+BATCH_RULES: dict[Any, Callable[..., Any]] = {}
+
+__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "ducks", "item", "leader",
+           "refused", "strided", "zeros"]  # fmt: skip

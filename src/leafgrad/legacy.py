@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import dtypes
+from .graph.source import Warnings
 from .ops.creation import legacy_tensor
 from .parallel import get_num_threads, set_num_threads
 from .tensor import Tensor
@@ -33,12 +34,14 @@ __all__ = [
     "is_deterministic_algorithms_warn_only_enabled",
     "is_floating_point",
     "is_storage",
+    "is_warn_always_enabled",
     "numel",
     "preserve_format",
     "set_default_tensor_type",
     "set_float32_matmul_precision",
     "set_num_interop_threads",
     "set_num_threads",
+    "set_warn_always",
     "strided",
     "use_deterministic_algorithms",
 ]  # fmt: skip
@@ -125,6 +128,16 @@ def is_storage(obj: Any) -> bool:
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor."""
     return input.numel()
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Whether warnings that are given once a process are given every time."""
+    Warnings.always = b
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was told."""
+    return Warnings.always
 
 
 _deterministic = [False, False]

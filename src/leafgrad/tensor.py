@@ -14,9 +14,20 @@ import numpy as np
 
 from .device import CPU, device
 from .dtypes import BY_NAME, dtype, from_numpy_dtype, is_differentiable
+from .duck import Opaque
 from .graph import modes
 from .graph.cut import Cut, cut_by, note_exit
-from .graph.node import LEAF, NOWHERE, OUTPUT, TENSOR, edge_of, function_of, leaf_extra
+from .graph.node import (
+    LEAF,
+    NOWHERE,
+    OUTPUT,
+    TENSOR,
+    clock,
+    edge_of,
+    function_of,
+    has_edge,
+    leaf_extra,
+)
 from .graph.source import fail, here
 
 # An inference tensor seen through `detach()` or `.data` counts its versions, as in PyTorch.
@@ -175,6 +186,9 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` in place; returns the tensor."""
+        if requires_grad and modes.functional.get():
+            refuse_transformed("requires_grad_()", " (or perhaps using "
+                               "torch.autograd.functional.* APIs)")  # fmt: skip
         set_requires_grad(self, requires_grad, "floating point")
         return self
 
@@ -278,6 +292,8 @@ class Tensor:
 
     def detach_(self) -> Tensor:
         """Take this tensor out of its graph, in place. RuntimeError for a view."""
+        if modes.current().inference:
+            return self
         if self._base is not None:
             fail(
                 RuntimeError,
@@ -287,8 +303,9 @@ class Tensor:
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
                 "function in torch/optim/optimizer.py as the solution.",
             )
-        if self._edge is not None:
+        if has_edge(self):
             self._edge = cut_by("detach", self)
+            self._versions[TICK] = clock()  # a node that saved this tensor looks more closely
         return self
 
     @property
@@ -319,7 +336,7 @@ class Tensor:
                  ".tolist()")  # fmt: skip
         if self._edge is not None:
             note_exit(self)
-        found = array.item()
+        found = one_value(array, "item")
         return found if type(found) in _PYTHON_NUMBERS else float(found)
 
     def tolist(self) -> Any:
@@ -328,6 +345,8 @@ class Tensor:
             note_exit(self)
         if self._array.dtype.kind == "V":
             return self._array.astype(np.float64).tolist()
+        if self._array.__class__ is not np.ndarray:
+            self._array.refuse("memory")
         return self._array.tolist()
 
     def numpy(self, *, force: bool = False) -> Any:
@@ -349,6 +368,8 @@ class Tensor:
                  "to do: tensor.float().numpy()")  # fmt: skip
         if self._edge is not None:
             note_exit(self)
+        if self._array.__class__ is not np.ndarray:
+            self._array.refuse("memory")
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -371,7 +392,7 @@ class Tensor:
                  f"this one has shape {list(array.shape)}",
                  "to do: use .any() or .all(); to choose element by element, torch.where(...); "
                  "& and | in place of `and` and `or`")  # fmt: skip
-        return bool(array.item())
+        return bool(one_value(array, "bool"))
 
     def _number(self, kind: Callable[[Any], Any]) -> Any:
         array = self._array
@@ -383,7 +404,7 @@ class Tensor:
                 "behavior.\nConsider using tensor.detach() first.",
                 stacklevel=3,
             )
-        return kind(array.item())
+        return kind(one_value(array, "item"))
 
     def __float__(self) -> float:
         return self._number(float)  # type: ignore[no-any-return]
@@ -470,6 +491,15 @@ def wrap(array: Any) -> Tensor:
     return made
 
 
+def one_value(array: Any, what: str) -> Any:
+    """The one value of an array; what a duck says to that, asked for as an "item" or a "bool"."""
+    try:
+        return array.item()
+    except Opaque:
+        array.refuse(what)
+        raise
+
+
 def as_array(value: Any) -> Any:
     """A NumPy scalar as a 0-dim array; anything else as it is."""
     return np.asarray(value) if isinstance(value, np.generic) else value
@@ -513,6 +543,17 @@ def set_requires_grad(tensor: Tensor, value: bool, kinds: str) -> None:
             set_leaf(tensor, LEAF)
     elif edge is tensor:
         set_leaf(tensor, None)
+
+
+def refuse_transformed(method: str, more: str = "") -> None:
+    """Raise PyTorch's error for a method that is not for use inside of a transform of `func`."""
+    fail(
+        RuntimeError,
+        f"You are attempting to call Tensor.{method}{more} inside of a function being transformed "
+        "by a functorch transform. This is unsupported, please attempt to use the functorch "
+        f"transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call {method} outside of a "
+        "function being transformed instead.",
+    )
 
 
 def set_leaf(tensor: Tensor, edge: Any) -> None:

@@ -76,6 +76,11 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     if found is None:
         fail(RuntimeError, "Trying to create a dual Tensor for forward AD but no level exists, make "
                            "sure to enter_dual_level() first.")  # fmt: skip
+    return checked_dual(tensor, tangent, found)
+
+
+def checked_dual(tensor: Tensor, tangent: Tensor, level: Dual) -> Tensor:
+    """`make_dual` at a level that is known."""
     for name, value in (("primal", tensor), ("tangent", tangent)):
         if not (value.is_floating_point() or value.is_complex()):
             fail(ValueError, f"Expected {name} to be floating point or complex, but got: "
@@ -90,7 +95,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     if tensor._array.dtype != tangent._array.dtype:
         tangent = tangent.to(tensor.dtype)  # type: ignore[attr-defined]
-    return dual(tensor, tangent, found)
+    return dual(tensor, tangent, level)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

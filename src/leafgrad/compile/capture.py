@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..duck import Duck, Opaque
+from ..duck import Duck, Opaque, address, strided
 from ..generator import Generator
 from ..graph import engine
 from ..graph.node import clock
@@ -100,7 +100,13 @@ class Captured(Duck):
     @property
     def address(self) -> int:
         """Where the array lies: places of views are told by differences of these."""
-        return self.held.__array_interface__["data"][0]  # type: ignore[no-any-return]
+        return address(self.held)
+
+    def strided(self, shape: Any, strides: Any, start: int) -> Any:
+        """A window on its memory: see `duck.strided`."""
+        if self._recorder.done:
+            return strided(self.held, shape, strides, start)
+        return self._recorder.window(self, shape, strides, start)
 
     def _get_real(self) -> Any:
         return np.real(self)
@@ -621,14 +627,24 @@ class Recorder:
         return outs[0] if isinstance(outs, tuple) and len(outs) == 1 else outs
 
     def as_strided(self, x: Any, shape: Any = None, strides: Any = None, **kwargs: Any) -> Any:
-        """np.lib.stride_tricks.as_strided, of memory laid out as it is now."""
-        held = x.held
-        shape = held.shape if shape is None else tuple(shape)
-        strides = held.strides if strides is None else tuple(strides)
-        if not _within(held, shape, strides):
-            self.fail("as_strided reaches beyond the tensor")
-        found = np.lib.stride_tricks.as_strided(held, shape, strides)
-        args = held.strides, shape, strides
+        """np.lib.stride_tricks.as_strided."""
+        shape = x.held.shape if shape is None else shape
+        return self.window(x, shape, x.held.strides if strides is None else strides, 0)
+
+    def window(self, x: Any, shape: Any, strides: Any, start: int) -> Any:
+        """Other places of the memory of an array, laid out as it is now: a view."""
+        held, shape, strides = x.held, tuple(shape), tuple(strides)
+        if not _within(held, shape, strides, start):
+            whole = x._storage.array
+            if held.dtype != whole.dtype:
+                self.fail("memory is read beyond a tensor's own")
+            else:  # seen from all of the memory
+                start += x.address - address(whole)
+                held, x = whole, Captured(self, whole, x._storage)
+                if not _within(held, shape, strides, start):
+                    self.fail("memory is read beyond a tensor's own")
+        found = strided(held, shape, strides, start)
+        args = held.strides, shape, strides, start
         value = self.emit(restrided, (x.value(), *args), {}, found)
         return Captured(self, found, x._storage, x, (restrided, args, {}), value)
 
@@ -666,7 +682,7 @@ def picked(x: Any, function: Any, position: int, number: int | None, args: Any, 
     return found if number is None else found[number]
 
 
-def _within(array: Any, shape: Any, strides: Any) -> bool:
+def _within(array: Any, shape: Any, strides: Any, start: int) -> bool:
     """Whether places of memory lie where the array's own do."""
 
     def reach(shape: Any, strides: Any) -> tuple[int, int]:
@@ -676,7 +692,7 @@ def _within(array: Any, shape: Any, strides: Any) -> bool:
     if 0 in shape:
         return True
     mine, asked = reach(array.shape, array.strides), reach(shape, strides)
-    return mine[0] <= asked[0] and asked[1] <= mine[1]
+    return mine[0] <= asked[0] + start and asked[1] + start <= mine[1]
 
 
 def _same_place(x: Any, y: Any) -> bool:
@@ -690,7 +706,7 @@ def _same_elements(x: Any, y: Any, dense: bool = True) -> bool:
         return False
     if dense and not (x.flags.c_contiguous and y.flags.c_contiguous):
         return False
-    return x.__array_interface__["data"][0] == y.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    return address(x) == address(y)
 
 
 def _listed(found: Any) -> Any:
@@ -836,6 +852,45 @@ def _failing(owner: Any, name: str, reason: str) -> Any:
     return failing
 
 
+class _Live:
+    """An optimizer's group whose floats are inputs of the program, read anew at each run."""
+
+    __slots__ = ("_group", "_recorder")
+
+    def __init__(self, recorder: Recorder, group: dict[str, Any]) -> None:
+        self._recorder, self._group = recorder, group
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._group[key]
+        if type(value) is float:
+            return self._recorder.scalar(self._group, key, value)
+        if type(value) is tuple and value and all(type(v) is float for v in value):
+            scalar, group = self._recorder.scalar, self._group
+            return tuple(scalar(group, (key, i), v) for i, v in enumerate(value))
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._recorder.fail("an optimizer changes its own options")
+        self._group[key] = value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._group, name)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._group
+
+    def __iter__(self) -> Any:
+        return iter(self._group)
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+
+def _live_group(group: dict[str, Any]) -> Any:
+    recorder = recording()
+    return group if recorder is None else _Live(recorder, group)
+
+
 _DRAWS = ("uniform", "normal", "log_normal", "integers", "random", "permutation", "bernoulli",
           "bernoulli_tensor", "exponential", "cauchy", "geometric", "multinomial", "manual_seed",
           "get_state_bytes", "set_state_bytes")  # fmt: skip
@@ -855,6 +910,9 @@ _kept: list[Any] = []
 
 
 def _watch() -> None:
+    optimizers = sys.modules.get("leafgrad.optim.optimizer")
+    if optimizers is not None:
+        optimizers.live = _live_group  # type: ignore[attr-defined]
     for owner, name, patch in _PATCHES:
         _kept.append(owner.__dict__[name])
         setattr(owner, name, patch)
@@ -863,6 +921,9 @@ def _watch() -> None:
 def _unwatch() -> None:
     for owner, name, _ in reversed(_PATCHES):
         setattr(owner, name, _kept.pop())
+    optimizers = sys.modules.get("leafgrad.optim.optimizer")
+    if optimizers is not None:
+        optimizers.live = None  # type: ignore[attr-defined]
 
 
 # The state of a generator, quickly

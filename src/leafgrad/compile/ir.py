@@ -93,12 +93,12 @@ class Block:
 
     def name(self) -> str:
         self.names += 1
-        return f"%{self.names}x"
+        return f"%v{self.names}"
 
     def value(self, type: Type, right: str) -> V:
         """A new value: the right-hand side of an instruction."""
         self.names += 1
-        name = f"%{self.names}x"
+        name = f"%v{self.names}"
         self.lines.append(f"  {name} = {right}")
         return V(name, type, self)
 
@@ -156,6 +156,7 @@ class Module:
                 *self._declared,
                 *self.functions.values(),
                 '!0 = !{!"branch_weights", i32 1, i32 100000}',
+                "!1 = !{}",
                 "",
             ]
         )

@@ -79,17 +79,12 @@ def constant(x: V, name: str) -> Any:
 
 
 def polynomial(x: V, name: str) -> V:
-    """A polynomial of `coefficients` at x: neighbours are joined pairwise, in a short chain."""
-    terms: list[Any] = list(constant(x, name))
-    power = x
-    while len(terms) > 1:
-        pairs = [
-            fma(power, b, a) for a, b in zip(terms[0::2], terms[1::2], strict=False)
-        ] + terms[len(terms) - len(terms) % 2 :]
-        terms = pairs
-        if len(terms) > 1:
-            power = power * power
-    return terms[0]
+    """A polynomial of `coefficients` at x."""
+    *rest, last = constant(x, name)
+    y: Any = x.like(last)
+    for c in reversed(rest):
+        y = fma(y, x, c)
+    return y
 
 
 def mantissa_bits(x: V) -> int:
@@ -105,9 +100,9 @@ def magic(x: V) -> float:
     return 1.5 * 2.0 ** mantissa_bits(x)
 
 
-def nearest(x: V) -> tuple[V, V]:
-    """The integer nearest to x, as a float; and in the lowest bits of an integer."""
-    shifted = x + magic(x)
+def nearest(x: V, times: float = 1.0) -> tuple[V, V]:
+    """The integer nearest to x * times, as a float; and in the lowest bits of an integer."""
+    shifted = fma(x, times, magic(x)) if times != 1.0 else x + magic(x)
     return shifted - magic(x), shifted.bits()
 
 
@@ -174,7 +169,7 @@ def _reduced(x: V, base2: bool = False) -> tuple[V, V]:
     if base2:
         n, k = nearest(x)
         return (x - n) * math.log(2), k
-    n, k = nearest(x * (1 / math.log(2)))
+    n, k = nearest(x, 1 / math.log(2))
     return fma(n, -low, fma(n, -high, x)), k
 
 
@@ -351,7 +346,7 @@ def _quadrant(x: V) -> tuple[V, V]:
     """x >= 0 less a multiple k of pi / 2: what is left, and k in the lowest bits of an integer.
 
     Right up to `_limit(x)`."""
-    n, k = nearest(x * (2 / math.pi))
+    n, k = nearest(x, 2 / math.pi)
     if x.out.module.target.fma:
         parts = constant(x, "HALF_PI")
     else:
@@ -409,58 +404,52 @@ def _rarely(name: str, x: V, y: V) -> V:
     out.line(f"br i1 {big.text}, label %{slow}, label %{done}, !prof !0")
     out.start(slow)
     fixed = V(out.name(), x.type, out)
-    symbol = f"lg.slow.{name}.{x.type.mark}"
+    out.module.use_support(f"lg_{name}")
+    symbol = f"lg.slow.{x.type.mark}"
     if symbol not in out.module.functions:
-        out.module.functions[symbol] = _lane_by_lane(out.module, name, symbol, x)
-    arguments = f"{x.type.text} {x.text}, {x.type.text} {y.text}"
-    out.line(f"{fixed.text} = call coldcc {x.type.text} @{symbol}({arguments})")
+        out.module.functions[symbol] = _lane_by_lane(out.module, symbol, x)
+    arguments = f"{x.type.text} {x.text}, {x.type.text} {y.text}, ptr @lg_{name}"
+    out.line(f"{fixed.text} = call {x.type.text} @{symbol}({arguments})")
     out.line(f"br label %{done}")
     out.start(done)
     return out.value(x.type, f"phi {x.type.text} [{y.text}, %{before}], [{fixed.text}, %{slow}]")
 
 
-def _lane_by_lane(module: Module, name: str, symbol: str, like: V) -> str:
-    """A function that puts support's results into the lanes of y where |x| is large."""
-    module.use_support(f"lg_{name}")
-    type = like.type
+def _lane_by_lane(module: Module, symbol: str, like: V) -> str:
+    """A function that puts results of a function of doubles into the lanes of y where |x| is large."""
+    type, one = like.type, Type(like.type.kind)
     out = Block(module)
     x, y = V("%x", type, out), V("%y", type, out)
-
-    def wide(v: V) -> V:
-        return v if type.kind == "double" else v.convert("fpext", "double")
-
-    def narrow(v: V) -> V:
-        return v if type.kind == "double" else v.convert("fptrunc", "float")
-
     if type.lanes == 1:
-        result = narrow(out.call(Type("double"), f"lg_{name}", wide(x)))
-        lines = [*out.lines, f"  ret {type.text} {result.text}"]
+        lane, so_far = x, y
     else:
-        lines = ["  br label %loop", "loop:"]
+        out.line("br label %loop")
+        out.start("loop")
         out.line("%lane = phi i32 [0, %entry], [%next, %joined]")
         out.line(f"%so.far = phi {type.text} [%y, %entry], [%now, %joined]")
-        one = Type(type.kind)
         lane = out.value(one, f"extractelement {type.text} {x.text}, i32 %lane")
-        big = absolute(lane) > _limit(like)
-        out.line(f"br i1 {big.text}, label %replace, label %joined")
-        out.start("replace")
-        lane64 = lane if type.kind == "double" else lane.convert("fpext", "double")
-        exact = out.call(Type("double"), f"lg_{name}", lane64)
-        exact = exact if type.kind == "double" else exact.convert("fptrunc", "float")
-        put = out.value(
-            type, f"insertelement {type.text} %so.far, {type.kind} {exact.text}, i32 %lane"
+        so_far = V("%so.far", type, out)
+    out.line(f"br i1 {(absolute(lane) > _limit(like)).text}, label %replace, label %joined")
+    before = out.label
+    out.start("replace")
+    wide = lane if type.kind == "double" else lane.convert("fpext", "double")
+    exact = out.value(wide.type, f"call double %f(double {wide.text})")
+    result = exact if type.kind == "double" else exact.convert("fptrunc", "float")
+    if type.lanes > 1:
+        result = out.value(
+            type, f"insertelement {type.text} %so.far, {type.kind} {result.text}, i32 %lane"
         )
-        out.line("br label %joined")
-        out.start("joined")
-        out.line(f"%now = phi {type.text} [%so.far, %loop], [{put.text}, %replace]")
+    out.line("br label %joined")
+    out.start("joined")
+    out.line(f"%now = phi {type.text} [{so_far.text}, %{before}], [{result.text}, %replace]")
+    if type.lanes > 1:
         out.line("%next = add i32 %lane, 1")
         out.line(f"%more = icmp ult i32 %next, {type.lanes}")
         out.line("br i1 %more, label %loop, label %end")
         out.start("end")
-        lines += [*out.lines, f"  ret {type.text} %now"]
-    head = f"define internal coldcc {type.text} @{symbol}({type.text} %x, {type.text} %y)"
+    head = f"define internal {type.text} @{symbol}({type.text} %x, {type.text} %y, ptr %f)"
     head += " noinline cold nounwind willreturn memory(none) {"
-    return "\n".join([head, "entry:", *lines, "}"])
+    return "\n".join([head, "entry:", *out.lines, f"  ret {type.text} %now", "}"])
 
 
 @function

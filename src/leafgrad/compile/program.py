@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..duck import strided
 from ..graph import quiet
 from ..graph.source import Source
 
@@ -139,6 +140,11 @@ class Guard:
             return np.array_equal(array, self.expected, equal_nan=True)
         return np.array_equal(array, self.expected)
 
+    def told(self, array: Any) -> str:
+        """That it does not hold, in words."""
+        found = bool(array) if self.kind == "bool" else np.asarray(array).tolist()
+        return f"{self}, now it is {found}"
+
     def __str__(self) -> str:
         where = "" if self.mark is None else f" at {Source(*self.mark)}"
         found = self.expected if self.kind == "bool" else np.asarray(self.expected).tolist()
@@ -196,9 +202,7 @@ def restrided(array: Any, strides: tuple[int, ...], shape: tuple[int, ...], to: 
     and the strides `to`. A view if the array lies so, else of a copy."""
     if array.strides != strides:
         array = laid(array, strides)
-    if offset:
-        array = np.lib.stride_tricks.as_strided(array, (2,), (offset,))[1:]
-    return np.lib.stride_tricks.as_strided(array, shape, to)
+    return strided(array, shape, to, offset)
 
 
 def place(whole: Any, path: Any) -> Any:
@@ -217,7 +221,7 @@ def assign(whole: Any, path: Any, strides: tuple[int, ...], value: Any) -> Any:
 
 def changed(function: Callable[..., Any], target: Any, *args: Any, **kwargs: Any) -> Any:
     """`target` after a function has written to it."""
-    made = target.copy()
+    made = np.array(target)
     function(made, *args, **kwargs)
     return made
 
@@ -290,7 +294,9 @@ class Program:
             dead = [text.names[v] for v in last.get(index, ()) if v.nbytes > 4096]
             if dead:
                 lines.append(f"    del {', '.join(dead)}")
-        lines.append(f"    return [{', '.join(text.of(v) for v in self.wanted())}]")
+        wanted = self.wanted()
+        given = [_own(v, text, wanted[:n]) for n, v in enumerate(wanted)]
+        lines.append(f"    return [{', '.join(given)}]")
         space: dict[str, Any] = {**text.space, "Mismatch": Mismatch}
         exec(compile("\n".join(lines), f"<{self.name}>", "exec"), space)
         return space["run"]  # type: ignore[no-any-return]
@@ -336,6 +342,23 @@ class Program:
         return f"<Program {self.name}: {len(self.inputs)} inputs, {len(self.instrs)} instructions>"
 
 
+def _own(value: Value, text: Text, before: list[Value]) -> str:
+    """A result as an array that shares memory with nothing."""
+    name = text.of(value)
+    instr = value.maker
+    if instr is None or not fresh(instr) or value in before:
+        return f"np.array({name})"
+    return name if value.ndim else f"np.asarray({name})"
+
+
+def fresh(instr: Instr) -> bool:
+    """Whether an instruction's results are surely memory of their own."""
+    function = instr.function
+    if ufunc_of(function)[0] is not None:
+        return True
+    return function in _FRESH and instr.kwargs.get("copy", True)
+
+
 class Mismatch(Exception):
     """A run found an array of another shape than the capture: it does not hold."""
 
@@ -362,6 +385,11 @@ STEADY = {
     np.isfinite, np.isnan, np.full, np.zeros, np.ones, np.arange, assign, restrided, laid,
     np.ndarray.astype, np.ndarray.copy, np.ndarray.view,
 }  # fmt: skip
+
+
+_FRESH = {assign, changed, laid, np.where, np.concatenate, np.stack, np.copy, np.zeros, np.ones,
+          np.full, np.zeros_like, np.ones_like, np.full_like, np.dot, np.outer, np.ndarray.astype,
+          np.ndarray.copy}  # fmt: skip
 
 
 def ufunc_of(function: Any) -> tuple[Any, str]:

@@ -6,12 +6,14 @@ that may need it do not pay for its compilation.
 
 from __future__ import annotations
 
+import functools
 import math
 
 from . import coefficients
 from . import math as functions
 from .ir import Block, Module, Type, V, where
 
+_FUNCTIONS = ("sin", "cos", "tan")
 _WORDS = 1280 // 32  # 2 / pi in 32-bit words, the highest first
 
 
@@ -26,7 +28,7 @@ def module_text(target: object) -> str:
         f"@two.over.pi = internal constant [{len(words)} x i32] [{table}]",
         _reduce(module, len(words)),
     ]
-    for name in ("sin", "cos", "tan"):
+    for name in _FUNCTIONS:
         out = Block(module)
         x = V("%x", Type("double"), out)
         pair = out.value(Type("double"), "call {double, i64} @reduce(double %x)")
@@ -75,14 +77,12 @@ def _reduce(module: Module, words: int) -> str:
         word = out.value(Type("i32"), f"load i32, ptr {address.text}").convert("zext", "i256")
         window = word if window is None else (window << 32) | word
     assert window is not None
-    # window = floor(2**(32 first + 256) * 2 / pi) mod 2**256
-    whole = window * mantissa.convert("zext", "i256")
-    # x 2 / pi = whole * 2**(e - 32 first - 256): bring the point to bit 254
-    left = exponent - (first << 5) - 2
-    left256 = left.convert("sext", "i256")
-    up = whole << where(left256 < 0, left256.like(0), left256)
-    down = whole.shifted_down(where(left256 < 0, 0 - left256, left256.like(0)))
-    fixed = where(left256 < 0, down, up)
+    # window = floor(2**(32 first + 256) * 2 / pi) mod 2**256, so m window 2**(e - 32 first - 256)
+    # is x * 2 / pi, but for multiples of 4. Its point is brought to bit 254.
+    left = (exponent - (first << 5) - 2).convert("sext", "i256")
+    none = left.like(0)
+    window = window.shifted_down(where(left < 0, -left, none))
+    fixed = (window * mantissa.convert("zext", "i256")) << where(left < 0, none, left)
     k = fixed.shifted_down(254).convert("trunc", "i64")
     # The distance from the nearest integer, its point above the highest bit
     fraction = fixed << 2
@@ -111,3 +111,18 @@ def _reduce(module: Module, words: int) -> str:
             "}",
         ]
     )
+
+@functools.cache
+def _library() -> tuple[list[object], dict[str, int]]:
+    """What keeps the functions in memory, and their addresses."""
+    from . import llvm
+
+    code = llvm.machine_code(module_text(llvm.host()), llvm.host())
+    names = [f"lg_{name}" for name in _FUNCTIONS]
+    tracker, addresses = llvm.link(code, names, {})
+    return [tracker], dict(zip(names, addresses, strict=True))
+
+
+def addresses(names: set[str]) -> dict[str, int]:
+    """Where these functions are; the library is made when the first is asked for."""
+    return {name: _library()[1][name] for name in sorted(names)} if names else {}

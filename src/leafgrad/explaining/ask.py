@@ -209,7 +209,7 @@ class _Question:
         lines: list[str] = []
         if self.end is None:
             return lines
-        for mark, held in list(exits.items()):
+        for code, offset, held in list(exits.values()):
             origin = None if held is None else held()
             if isinstance(origin, Tensor) and origin is not self.tensor:
                 origin = end_of(origin)
@@ -217,7 +217,7 @@ class _Question:
                 continue
             nodes, leaves = reachable(origin)
             if id(self.end) in nodes or id(self.end) in leaves:
-                text = f"values computed from it left the graph at {where(mark)}"
+                text = f"values computed from it left the graph at {where((code, offset))}"
                 if text not in lines:
                     lines.append(text)
         return lines[:3]

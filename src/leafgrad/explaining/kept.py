@@ -6,7 +6,7 @@ from typing import Any
 
 from ..graph.inplace import CopySlices
 from ..graph.node import Freed
-from ..graph.saved import SavedTensor
+from ..graph.saved import Packs
 from ..see.names import Names
 from .answer import Kept
 
@@ -18,7 +18,7 @@ def kept(functions: list[Any], names: Names) -> tuple[Kept, ...]:
     counted: set[int] = set()
     for fn in reversed(functions):
         saved = fn.saved
-        if saved is None or saved.__class__ in (Freed, SavedTensor):
+        if saved is None or saved.__class__ in (Freed, Packs):
             continue
         values, total, leaves = [], 0, 0
         for name, tensor in _tensors(fn, names):
@@ -46,7 +46,13 @@ def _tensors(fn: Any, names: Names) -> list[tuple[str, Any]]:
         saved = names.saved(fn.saved[0])
     else:
         saved = {}
-    return [(n, t) for n, t in saved.items() if hasattr(t, "_array")]
+    found = []
+    for name, value in saved.items():
+        if isinstance(value, tuple):
+            found += [(f"{name}[{i}]", v) for i, v in enumerate(value) if hasattr(v, "_array")]
+        elif hasattr(value, "_array"):
+            found.append((name, value))
+    return found
 
 
 def _of_function(fn: Any) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ import numpy as np
 from . import quiet
 from .modes import ModeContext, Transform, current, switch
 from .node import NODE, TENSOR
+from .saved import entries, opened_entry
 from .source import fail, here, user_frame, where
 
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
@@ -105,7 +106,7 @@ def described(array: Any) -> str:
     if not isinstance(array, (np.ndarray, np.generic)):
         return repr(array)
     if array.size <= WHOLE:
-        return " ".join(np.array2string(np.asarray(array), precision=4, separator=", ").split())
+        return _listed(array.tolist())
     text = f"{array.dtype}{list(array.shape)}"
     if array.dtype.kind not in "fciu":
         return text
@@ -115,6 +116,12 @@ def described(array: Any) -> str:
         text += f" from {fine.min():.4g} to {fine.max():.4g}, mean {fine.mean():.4g}"
     bad = array.size - fine.size
     return text + (f", {counted(array)}" if bad else "")
+
+
+def _listed(values: Any) -> str:
+    if isinstance(values, list):
+        return f"[{', '.join(map(_listed, values))}]"
+    return f"{values:.5g}" if isinstance(values, (float, complex)) else str(values)
 
 
 def counted(array: Any) -> str:
@@ -243,7 +250,7 @@ def _values_there(node: Any, number: int, bad: Any) -> str:
         return ""
     for name in (node.op.tensors[number], "out"):
         try:
-            saved = array_of(getattr(node, f"_saved_{name}", None))
+            saved = array_of(opened_entry(node, name, None)) if name in entries(node) else None
         except RuntimeError:  # written to since
             return ""
         if isinstance(saved, np.ndarray) and saved.shape == bad.shape:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..duck import Duck, Opaque, computed, item
+from ..duck import BATCH_RULES, Duck, Opaque, address, computed, item, strided
 from .source import fail
 
 __all__ = ["Batched", "Level", "enter", "is_batched", "leave", "lift", "unlift"]
@@ -68,9 +68,30 @@ class Batched(Duck):
         return (self.data[0, ...] if len(self.data) else np.empty(self.shape)).flags
 
     @property
+    def base(self) -> Any:
+        return self.data.base
+
+    @property
     def address(self) -> int:
-        """Where the first example begins in memory."""
         return address(self.data)
+
+    @property
+    def whole(self) -> Any:
+        """The NumPy array of all examples of all levels."""
+        return self.data.whole if isinstance(self.data, Duck) else self.data
+
+    def strided(self, shape: Any, strides: Any, start: int = 0) -> Batched:
+        """The same window on every example's memory."""
+        n, step = len(self.data), self.data.strides[0]
+        return Batched(strided(self.data, (n, *shape), (step, *strides), start), self.level)
+
+    def window(self, memory: Any, shape: Any, strides: Any, start: int) -> Batched:
+        """Likewise, with the memory given and `start` counted from its beginning."""
+        shape, strides = (len(self.data), *shape), (self.data.strides[0], *strides)
+        if isinstance(self.data, Batched):
+            return Batched(self.data.window(memory, shape, strides, start), self.level)
+        view = np.ndarray(shape, memory.dtype, memory.view(np.uint8), start, strides)
+        return Batched(view, self.level)
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...],
              kwargs: dict[str, Any]) -> Any:  # fmt: skip
@@ -87,7 +108,7 @@ class Batched(Duck):
     def opaque(self, function: Callable[..., Any], args: tuple[Any, ...],
                kwargs: dict[str, Any]) -> Any:  # fmt: skip
         """The function by its own rule for batches, else example after example."""
-        rule = RULES.get(function)
+        rule = BATCH_RULES.get(function)
         if rule is not None:
             return rule(self.level, *args, **kwargs)
         return looped(self.level, function, args, kwargs)
@@ -113,13 +134,6 @@ REFUSALS = {
     "https://github.com/pytorch/pytorch/issues .",
     "memory": "Cannot access data pointer of Tensor that doesn't have storage",
 }
-
-
-def address(array: Any) -> int:
-    """Where an array's first element lies in memory."""
-    if isinstance(array, Duck):
-        return array.address  # type: ignore[no-any-return]
-    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
 # Levels: entering and leaving one

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 from weakref import ref
 
-from .node import NODE, NOWHERE
+from .node import NODE, NOWHERE, OUTPUT
 from .source import INTERNAL, Source, parsed, user_frame
 
 _TEXTS = {
@@ -85,8 +85,9 @@ def _place(mark: Any) -> str:
 # By place in the program, the last cut made there, and the last value that left its graph there as
 # a number or an array (`.item()`, `.numpy()`): a weak reference to its node or to the tensor. These
 # are clues for an explanation, not records: a place that is passed a million times is one entry.
-cuts: dict[Any, Cut] = {}
-exits: dict[Any, Any] = {}
+# The key is the code's id(), as hashing code takes a microsecond; the entry keeps it alive.
+cuts: dict[tuple[int, int], Cut] = {}
+exits: dict[tuple[int, int], tuple[Any, int, Any]] = {}
 _PLACES = 500
 
 UNKNOWN = Cut(("no_grad", None, 0, None, None))
@@ -107,8 +108,8 @@ def cut_here(kind: str, end: Any = None) -> Cut:
     if end is None:
         return Cut((kind, code, frame.f_lasti, None, None))
     made = (end.code, end.offset) if end._kind == NODE else None
-    place = code, frame.f_lasti
-    cuts[place] = found = Cut((kind, *place, ref(end), made))
+    offset = frame.f_lasti
+    cuts[id(code), offset] = found = Cut((kind, code, offset, ref(end), made))
     if len(cuts) > _PLACES:
         cuts.clear()
     return found
@@ -124,7 +125,9 @@ def end_of(tensor: Any) -> Any:
     edge = tensor._edge
     if edge is None or (not edge.plain and (edge := edge.peek(tensor)) is None):
         return None
-    return None if edge is NOWHERE else getattr(edge, "node", edge)
+    if edge._kind == OUTPUT:
+        return edge.node
+    return None if edge is NOWHERE else edge
 
 
 def cut_of(tensor: Any) -> Cut | None:
@@ -140,6 +143,9 @@ def cut_of(tensor: Any) -> Cut | None:
 
 def cut_by(kind: str, tensor: Any) -> Cut | None:
     """The edge of what `detach()` or `.data` makes of a tensor that has an edge itself."""
+    edge = tensor._edge
+    if edge.__class__ is Cut:
+        return edge  # type: ignore[no-any-return]
     end = end_of(tensor)
     return cut_of(tensor) if end is None else cut_here(kind, end)
 
@@ -147,6 +153,11 @@ def cut_by(kind: str, tensor: Any) -> Cut | None:
 def lost(operands: Any, mode: Any, kind: str = "rule") -> Cut | None:
     """The edge of a result that nothing was recorded for, although an operand has an edge."""
     inherited = None
+    if not mode.grad:  # the usual case, made quick: all of them were computed here
+        off = turned_off()
+        for t in operands:
+            if off is not None and getattr(t, "_edge", None) is off:
+                return off
     for t in operands:
         edge = getattr(t, "_edge", None)
         if edge is None:
@@ -178,6 +189,7 @@ def note_exit(tensor: Any) -> None:
         held = edge[3]
     else:
         held = ref(edge if edge.plain and edge._kind == NODE else tensor)  # nodes live longer
-    exits[frame.f_code, frame.f_lasti] = held
+    code, offset = frame.f_code, frame.f_lasti
+    exits[id(code), offset] = code, offset, held
     if len(exits) > _PLACES:
         exits.clear()

@@ -14,18 +14,19 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import Opaque
+from ..duck import Duck, refused
 from ..sums import total
 from ..tensor import Tensor, as_array, tensor_extra, wrap
 from . import anomaly, quiet
 from .cut import constant_lines
 from .hooks import Watched, add_hook
-from .modes import current, switch
+from .modes import current, functional, switch
 from .node import (
     LEAF,
     NODE,
@@ -41,7 +42,7 @@ from .node import (
 )
 from .operator import FREEABLE
 from .saved import bump
-from .source import fail, here
+from .source import fail, here, warn_once
 
 __all__ = ["GradientEdge", "backward", "get_gradient_edge", "grad"]
 
@@ -83,7 +84,7 @@ class Walk:
     """
 
     __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "found", "keep", "late",
-                 "number", "recorded", "runs", "watch")  # fmt: skip
+                 "number", "recorded", "runs", "targets", "watch")  # fmt: skip
 
     def __init__(self, keep: bool, recorded: bool, accumulating: bool) -> None:
         self.keep = keep or Keeping.always
@@ -179,7 +180,9 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
         if simple and node.extra is None and g.__class__ is not dict:
             try:
                 grads = node.backward(node, g)
-            except Opaque:
+            except Exception as error:
+                if not refused(error):
+                    raise
                 grads = node.differentiate(g, [e is not None for e in node.next], False)
         else:
             grads = visit(node, g, pending, task)
@@ -390,13 +393,17 @@ def run_prehooks(extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
 
 def run_hooks(node: Any, extra: Any, grads: Any, arrived: list[Any], recorded: bool) -> Any:
     """The node's hooks after it ran."""
-    inputs = tuple(shown(g, recorded) for g in grads)
+    places = node.places
+    inputs = tuple(shown(grads[place], recorded) for place in places)
     outputs = tuple(shown(g, recorded) for g in arrived)
     for hook in list(extra.hooks.values()):
         result = hook(inputs, outputs)
         if result is not None:
             inputs = tuple(checked_grads(hook, inputs, result))
-    return tuple(hidden(g, recorded) for g in inputs)
+    found = list(grads)
+    for place, g in zip(places, inputs, strict=True):
+        found[place] = hidden(g, recorded)
+    return tuple(found)
 
 
 def hook_name(hook: Any) -> str:
@@ -668,15 +675,24 @@ def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
 
 
 def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: bool,
-        targets: list[Any] | None, accumulating: bool) -> Walk:  # fmt: skip
-    """A whole walk. What it found is in the result; leaves get their `.grad` if `accumulating`."""
+        targets: Any, accumulating: bool) -> Walk:  # fmt: skip
+    """A whole walk. What it found is in the result; leaves get their `.grad` if `accumulating`.
+
+    targets: the edges whose gradients are asked for, or a function that finds them; None for all
+    """
     mode = current()
+    if accumulating and functional.get():
+        fail(RuntimeError, "backward() called inside a functorch transform. This is not supported, "
+             "please use functorch.grad or functorch.vjp instead or call backward() outside of "
+             "functorch transforms.")  # fmt: skip
     # Under some transforms the rules run on tensors although nothing is recorded.
     recorded = create_graph or (
         mode.transforms is not None and any(t.sees_backward for t in mode.transforms)
     )
     task = Walk(keep, recorded, accumulating)
     roots = first_grads(outputs, grads, recorded)
+    if targets.__class__ is FunctionType:
+        task.targets = targets = targets()
     if targets is not None or Watched.leaves:
         plan(task, [e for e, _ in roots], targets)
         if targets is not None:
@@ -761,28 +777,25 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, None, True)
         return
     places = listed_inputs(inputs, "backward")
-    for place in places:
-        if isinstance(place, Tensor):
-            retain_grad(place)
-    edges = [target_edge(p) for p in places]
-    run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, edges, True)
 
+    def targets() -> list[Any]:
+        for place in places:
+            if isinstance(place, Tensor):
+                retain_grad(place)
+        return [target_edge(place) for place in places]
 
-_cycle_told = False
+    run(outputs, listed_grads(grad_tensors, len(outputs)), keep, create_graph, targets, True)
 
 
 def warn_cycle() -> None:
-    global _cycle_told
-    if not _cycle_told:
-        _cycle_told = True
-        warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the "
-            "parameter and its gradient which can cause a memory leak. We recommend using "
-            "autograd.grad when creating the graph to avoid this. If you have to use this "
-            "function, make sure to reset the .grad fields of your parameters to None after use to "
-            "break the cycle and avoid the leak.",
-            stacklevel=4,
-        )
+    warn_once(
+        "Using backward() with create_graph=True will create a reference cycle between the "
+        "parameter and its gradient which can cause a memory leak. We recommend using "
+        "autograd.grad when creating the graph to avoid this. If you have to use this "
+        "function, make sure to reset the .grad fields of your parameters to None after use to "
+        "break the cycle and avoid the leak.",
+        stacklevel=4,
+    )
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
@@ -807,18 +820,21 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). "
                       "To accumulate gradient for other parts of the graph, please use "
                       "torch.autograd.backward.", FutureWarning, stacklevel=2)  # fmt: skip
-    for place in places:
-        if isinstance(place, Tensor) and not place.requires_grad:
-            fail(RuntimeError, "One of the differentiated Tensors does not require grad",
-                 *constant_lines(place))  # fmt: skip
+
+    def targets() -> list[Any]:
+        for place in places:
+            if isinstance(place, Tensor) and not place.requires_grad:
+                fail(RuntimeError, "One of the differentiated Tensors does not require grad",
+                     *constant_lines(place))  # fmt: skip
+        return [target_edge(place) for place in places]
+
     keep = create_graph if retain_graph is None else retain_graph
     given = listed_grads(grad_outputs, len(outs))
-    edges = [target_edge(p) for p in places]
     if is_grads_batched:
-        found = batched(outs, given, keep, create_graph, edges)
+        found = batched(outs, given, keep, create_graph, targets)
     else:
-        task = run(outs, given, keep, create_graph, edges, False)
-        found = results(task, edges)
+        task = run(outs, given, keep, create_graph, targets, False)
+        found = results(task, task.targets)
     for index, (place, g) in enumerate(zip(places, found, strict=True)):
         if g is None and materialize_grads:
             found[index] = wrap(np.zeros_like(place._array))
@@ -858,19 +874,26 @@ def results(task: Walk, edges: list[Any]) -> list[Any]:
             if id(g) in taken or g.base is not None or sys.getrefcount(g) > 3:
                 g = np.array(g)
             taken.add(id(g))
+        elif isinstance(g, Duck):
+            g = np.copy(g)
         out.append(shown(g, task.recorded))
     return out
 
 
-def batched(outs: Any, given: Any, keep: bool, create_graph: bool, edges: Any) -> list[Any]:
-    """One walk per example of the leading dimension, stacked."""
-    size = next(g.shape[0] for g in given if g is not None)
-    rows = []
-    for i in range(size):
-        last = i == size - 1
-        one = [None if g is None else g[i] for g in given]
-        rows.append(results(run(outs, one, keep or not last, create_graph, edges, False), edges))
-    return [None if column[0] is None else np.stack(column) for column in zip(*rows, strict=True)]
+def batched(outs: Any, given: Any, keep: bool, create_graph: bool, targets: Any) -> list[Any]:
+    """A walk with many gradients at once, along the leading dimension of each."""
+    from .vmap import Vmap
+
+    sizes = [g._array.shape[0] for g in given if g is not None]
+    if len(set(sizes)) != 1:
+        fail(ValueError, "vmap: Expected all tensors to have the same size in the mapped "
+                         f"dimension, got sizes {sizes} for the mapped dimension")  # fmt: skip
+    level = Vmap(sizes[0])
+    ones = [None if g is None else level.into(g) for g in given]
+    with level:
+        task = run(outs, ones, keep, create_graph, targets, False)
+        found = results(task, task.targets)
+    return [None if g is None else level.out_of(g) for g in found]
 
 
 def call_node(node: Node, *grads: Any) -> Any:
@@ -885,7 +908,8 @@ def call_node(node: Node, *grads: Any) -> Any:
         made = node.differentiate(value, needs, recorded)
     else:
         made = (None,) * len(needs)
-    found = tuple(shown(g, recorded) if need else None for g, need in zip(made, needs, strict=True))
+    made = (*made, *[None] * (len(needs) - len(made)))
+    found = tuple(shown(made[place], recorded) if needs[place] else None for place in node.places)
     return found[0] if len(found) == 1 else found
 
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype, is_differentiable
-from ..tensor import Tensor, wrap
+from ..duck import zeros
+from ..tensor import Tensor, as_array, wrap
 from .engine import cast, run, sum_to
 from .inplace import geometry
 from .modes import Transform, current, switch
@@ -68,12 +69,19 @@ class Dual(Transform):
             place = tangent_of(out, self.level)
             if place is None and out._base is not None:
                 base = out._base
-                self.attach(base, wrap(np.zeros_like(base._array)))
+                self.attach(base, wrap(_zeros_for(tangent, base)))
                 place = tangent_of(out, self.level)
             if place is not None:
                 place.copy_(tangent)  # type: ignore[attr-defined]
                 return
         out._tangents[self.level] = tangent
+
+
+def _zeros_for(tangent: Tensor, base: Tensor) -> Any:
+    """Zeros for the tangent of a tensor, a part of which is to be `tangent`."""
+    if tangent._array.__class__ is np.ndarray:
+        return np.zeros_like(base._array)
+    return zeros(tangent._array, base._array.shape)
 
 
 def tangent_of(tensor: Any, level: int) -> Any:
@@ -229,7 +237,7 @@ def transposed(made: Any, tensors: Any, tangents: Any, params: Any, outs: Any) -
         for i, edge in zip(carrying, edges, strict=True):
             g = task.found[edge]
             if g is not None:
-                found[i] = g if isinstance(g, Tensor) else wrap(np.asarray(g))
+                found[i] = g if isinstance(g, Tensor) else wrap(as_array(g))
     for i in carrying:
         if found[i] is None:
             found[i] = wrap(np.zeros_like(listed[i]._array))

@@ -20,10 +20,23 @@ from weakref import ref
 import numpy as np
 
 from ..dtypes import can_cast, from_numpy_dtype, is_differentiable
+from ..duck import address
 from ..tensor import COUNT, Tensor, wrap
 from .modes import current
-from .node import LEAF, NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed, function_of
-from .saved import bump
+from .node import (
+    LEAF,
+    NOWHERE,
+    Fixed,
+    Freed,
+    Node,
+    Output,
+    clock,
+    edge_of,
+    fail_freed,
+    function_of,
+    has_edge,
+)
+from .saved import bump, forward_name
 from .source import fail, here, where
 
 # How a view came about, where that forbids writing to it while recording.
@@ -62,7 +75,8 @@ class ViewEdge:
             return tensor if node is LEAF else node
         # Taken in `no_grad` of a tensor that requires grad, the view does so too; but nothing
         # tells how its gradient would get there.
-        return NOWHERE if has_edge(tensor._base) else None
+        base = tensor._base
+        return NOWHERE if base is not None and has_edge(base) else None
 
     def renew(self, tensor: Any) -> None:
         """Make the history of a view whose memory was written: that of the base, seen through the
@@ -101,12 +115,6 @@ class ViewEdge:
         self.node = below
 
 
-def has_edge(tensor: Any) -> bool:
-    """Whether a tensor requires grad."""
-    edge = tensor._edge
-    return edge is not None and (edge.plain or edge.peek(tensor) is not None)
-
-
 def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
     """Where a view lies in its base's memory: size, stride, offset, and the base's own strides.
 
@@ -118,7 +126,7 @@ def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
 
         array, base = in_pairs(array), in_pairs(base)
     item = array.itemsize
-    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    start = address(array) - address(base)
     stride = tuple(s // item for s in array.strides)
     return array.shape, stride, start // item, tuple(s // item for s in base.strides)
 
@@ -154,8 +162,7 @@ def fail_view(edge: ViewEdge, indirect: bool) -> None:
     start = "A view"
     if known:
         node, number = function_of(node)
-        name = node.name().removesuffix("Backward").rstrip("0123456789").removesuffix("Backward")
-        start, mark = f"Output {number} of {name} is a view", node.mark
+        start, mark = f"Output {number} of {forward_name(node)} is a view", node.mark
     changed = "its base or another view of its base has been" if indirect else "is being"
     if known and edge.origin in (MULTIPLE, CUSTOM):
         start += f" and {changed} modified inplace"
@@ -202,6 +209,8 @@ _FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"fill_tensor", "masked_sc
 def check_writable(tensor: Any, recording: bool, name: str = "") -> None:
     """Raise PyTorch's error if a tensor may not be written to now by the operator of that name."""
     mode = current()
+    if mode.hooks is not None and len(mode.hooks) > 2:
+        mode.hooks[2](tensor)  # of allow_mutation_on_saved_tensors
     if tensor._inference is True and not mode.inference:
         fail(
             RuntimeError,
@@ -291,7 +300,12 @@ def extent_of(array: Any) -> tuple[Any, ...] | None:
             step *= n
     from ..ops.storage import strides_of
 
-    return array.__array_interface__["data"][0], array.size * item, strides_of(array)
+    return address(array), array.size * item, strides_of(array)
+
+
+_C_NAMES = {"float16": "c10::Half", "float32": "float", "float64": "double", "int16": "short",
+            "int32": "int", "int64": "long int", "int8": "signed char",
+            "uint8": "unsigned char"}  # fmt: skip
 
 
 def store(tensor: Any, result: Any, name: str = "") -> None:
@@ -306,8 +320,11 @@ def store(tensor: Any, result: Any, name: str = "") -> None:
     if result.dtype is not array.dtype:
         have, want = from_numpy_dtype(result.dtype), from_numpy_dtype(array.dtype)
         if not can_cast(have, want):
+            wanted = want.legacy
+            if name.startswith("clamp"):  # PyTorch has the name of the type in C++ there
+                wanted = _C_NAMES.get(want.name, want.name)
             fail(RuntimeError, f"result type {have.legacy} can't be cast to the desired output "
-                               f"type {want.legacy}")  # fmt: skip
+                               f"type {wanted}")  # fmt: skip
     np.copyto(array, result, casting="unsafe")
 
 
@@ -358,7 +375,7 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
         wanted = {n for rule in made.rules.values() for n in rule.names}
         copies = made.tensors[0] in wanted or mode.transforms is not None
         before = wrap(self._array.copy(order="K") if copies else self._array)
-        before._edge = _Fixed(edge_of(self)) if recording else None
+        before._edge = Fixed(edge_of(self)) if recording else None
         before._tangents = self._tangents and dict(self._tangents)
 
     def into(result: Any, node: Any) -> Any:
@@ -374,20 +391,6 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     return self
 
 
-class _Fixed:
-    """An edge as it was at one moment."""
-
-    __slots__ = ("edge",)
-    plain = False
-
-    def __init__(self, edge: Any) -> None:
-        self.edge = edge
-
-    def resolve(self, tensor: Any) -> Any:
-        return self.edge
-
-    peek = resolve
-
 
 def rebase(tensor: Any, node: Any) -> None:
     """Make `node`, which computed a tensor's new values, the tensor's history."""
@@ -398,12 +401,13 @@ def rebase(tensor: Any, node: Any) -> None:
         tensor._edge = node
         return
     slices = CopySlices()
-    slices.next = (edge_of(base), *node.next[1:])
+    rest = [place for place in node.places if place]
+    slices.next = (edge_of(base), *[node.next[place] for place in rest])
     slices.seq, slices.extra = clock(), None
     slices.out_shape, slices.out_dtype = base._array.shape, base._array.dtype
     slices.fix = (
         (base._array.shape, base._array.dtype),
-        *(node.fix or (None,) * len(node.next))[1:],
+        *[node.fix and node.fix[place] for place in rest],
     )
     slices.saved = (node, geometry(tensor._array, base._array))
     slices.code, slices.offset = node.code, node.offset
@@ -448,7 +452,12 @@ class CopySlices(Node):
         part = strided_part(whole, *place)
         if mixed and not of_complex:
             part = np.conj(complexes(part))
-        below = fixed(inner, inner.differentiate(part, needs, recorded))
+        rest = [n for n in inner.places if n]
+        wanted = [False] * len(inner.next)
+        for n, need in zip((0, *rest), needs, strict=True):
+            wanted[n] = need
+        below = fixed(inner, inner.differentiate(part, wanted, recorded))
+        below = (below[0], *[below[n] if n < len(below) else None for n in rest])
         if not needs[0]:
             return below
         written = np.zeros_like(part) if below[0] is None else below[0]

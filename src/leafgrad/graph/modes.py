@@ -7,11 +7,12 @@ anomaly detection, hooks on saved tensors) is another value and takes the genera
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .cut import turn, turn_back, turned_off
@@ -88,6 +89,21 @@ def span(name: str, owner: Any) -> Callable[[], Any] | None:
         return None
     ranges = [t.range(name.format(type(owner).__name__)) for t in transforms if t.watches]
     return lambda: [end() for end in ranges]
+
+
+# How many transforms of `leafgrad.func` the running code is inside of.
+functional: contextvars.ContextVar[int] = contextvars.ContextVar("functional", default=0)
+
+
+@contextlib.contextmanager
+def transforming() -> Iterator[int]:
+    """One more transform of `leafgrad.func`, for a `with` block: which one, counted from 1."""
+    level = functional.get() + 1
+    token = functional.set(level)
+    try:
+        yield level
+    finally:
+        functional.reset(token)
 
 
 ON, OFF = Mode(True), Mode(False)

@@ -76,7 +76,24 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """For each tensor input: the node its gradient goes to, and which output of that node."""
-        return tuple(function_of(edge) for edge in self.next)
+        edges = self.next
+        return tuple(function_of(edges[place]) for place in self.places)
+
+    @property
+    def places(self) -> Any:
+        """Which of `next` belong to arguments that can have a gradient at all."""
+        ruled = () if self.op is None else self.op.ruled
+        if ruled.__class__ is not list or all(ruled):
+            return range(len(self.next))
+        return [place for place, has_rule in enumerate(ruled) if has_rule]
+
+    @property
+    def _input_metadata(self) -> tuple[InputMetadata, ...]:
+        """What is known of each output, which for a backward pass is an input."""
+        if self.outputs == 1:
+            return (InputMetadata(self.shape, self.dtype),)
+        places = zip(self.out_shape, self.out_dtype, strict=True)
+        return tuple(InputMetadata(shape, from_numpy_dtype(kind)) for shape, kind in places)
 
     @property
     def metadata(self) -> dict[Any, Any]:
@@ -135,8 +152,28 @@ class Node:
         """Call `fn(grad_outputs)` before the node runs; it may return other gradients."""
         return add_hook(self.more().prehooks, fn)
 
+    def _register_hook_dict(self, hooks: Any) -> None:
+        """Call the functions of a dictionary as hooks of the output's tensor, as they are then."""
+        self.more().tensor_hooks[0] = hooks
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+class InputMetadata:
+    """Shape, dtype and device of a node's output: `node._input_metadata[n]`."""
+
+    __slots__ = ("dtype", "shape")
+    is_nested_tensor = False
+
+    def __init__(self, shape: tuple[int, ...], dtype: dtype) -> None:
+        self.shape, self.dtype = list(shape), dtype
+
+    @property
+    def device(self) -> Any:
+        from ..device import CPU
+
+        return CPU
 
 
 class Extra:
@@ -189,6 +226,21 @@ class _Leaf:
 LEAF = _Leaf()
 
 
+class Fixed:
+    """An edge as it was at one moment."""
+
+    __slots__ = ("edge",)
+    plain = False
+
+    def __init__(self, edge: Any) -> None:
+        self.edge = edge
+
+    def resolve(self, tensor: Any) -> Any:
+        return self.edge
+
+    peek = resolve
+
+
 class _Nowhere(Node):
     """The edge of a tensor that requires grad although no gradient can get to it: see ViewEdge."""
 
@@ -212,6 +264,12 @@ def edge_of(tensor: Any) -> Any:
     """Where a tensor's gradient goes: None, a Node, an Output or the leaf itself."""
     edge = tensor._edge
     return edge if edge is None or edge.plain else edge.resolve(tensor)
+
+
+def has_edge(tensor: Any) -> bool:
+    """Whether a tensor requires grad."""
+    edge = tensor._edge
+    return edge is not None and (edge.plain or edge.peek(tensor) is not None)
 
 
 def function_of(edge: Any) -> tuple[Any, int]:

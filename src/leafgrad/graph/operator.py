@@ -44,7 +44,7 @@ from ..dtypes import (
     of_scalar,
     promote_types,
 )
-from ..duck import Opaque, computed
+from ..duck import Opaque, computed, refused
 from ..parallel import SPLIT, spread
 from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
 from . import anomaly
@@ -53,7 +53,7 @@ from .inplace import store, view_of
 from .modes import OFF, ON, current, switch
 from .node import Freed, Node, Output, clock, fail_freed, shape_dtype
 from .quiet import enter, leave
-from .saved import SavedTensor, bump, check_inference, fail_modified
+from .saved import Packs, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
 
 _frame = sys._getframe
@@ -127,6 +127,8 @@ class Op:
                             "backward": staticmethod(_backward), "__module__": "torch.autograd"}
         )  # fmt: skip
         self._plans: dict[int, list[tuple[str, str, int]]] = {}
+        # What PyTorch saves though no rule here needs it: whether it was written to is checked.
+        self.keeps: tuple[str, ...] = ()
         # Per tensor argument, whether a gradient can flow to it.
         self.ruled: Any = itertools.repeat(True) if self.variadic else [False] * len(self.tensors)
 
@@ -145,6 +147,7 @@ class Op:
         for index, tensor in enumerate(self.tensors):
             if need >> index & 1 and tensor in self.rules:
                 names.update(dict.fromkeys(self.rules[tensor].names))
+        names.update(dict.fromkeys(self.keeps))
         plan = []
         for name in names:
             if name == "out":
@@ -163,8 +166,8 @@ class Numbers(dict[str, Any]):
     """Saved values among which is no tensor: nothing to free."""
 
 
-# What holds saved tensors, and so is freed by a backward pass. A list or a Numbers holds none.
-FREEABLE = {tuple, dict, SavedTensor}
+# What holds saved tensors, and so is freed by a backward pass. A Numbers holds none.
+FREEABLE = {tuple, dict, Packs}
 
 
 def op(forward: Callable[..., Any] | None = None, *, name: str | None = None,
@@ -535,7 +538,7 @@ def _binary_backward(made: Op, first: str, second: str) -> Any:
 
     def backward(node: Any, g: Any) -> Any:
         saved = node.saved
-        if saved.__class__ is not tuple and saved.__class__ is not list:
+        if saved.__class__ is not tuple:
             return _backward(node, g)
         a, b, out = saved
         if a.__class__ in TENSORS:
@@ -830,12 +833,12 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
             r = made.forward(*arrays, **dict(zip(made.params, params, strict=True)))
         else:
             r = made.forward(*arrays, *params)
-    except Opaque:
+    except Exception as error:
+        if not refused(error):
+            raise explained(made, tensors, error) from None
         named = dict(zip(made.params, params, strict=True))
         r = computed(made.forward, *arrays, **named) if made.variadic \
             else computed(made.forward, *arrays, *params)  # fmt: skip
-    except Exception as error:
-        raise explained(made, tensors, error) from None
     several = r.__class__ is tuple
     if several:
         r = tuple(as_array(x) for x in r)
@@ -938,7 +941,7 @@ def _save(made: Op, node: Any, need: int, tensors: Any, params: Any, outs: Any,
     elif not holds_tensor:
         node.saved = Numbers(saved)
     else:
-        node.saved = saved if mode.hooks is None else SavedTensor.packed(node, saved, mode)
+        node.saved = saved if mode.hooks is None else Packs.of(node, saved, mode.hooks)
     if mode.anomaly is not None:
         anomaly.remember(node)
 
@@ -954,14 +957,28 @@ def _values(node: Any, recorded: bool) -> dict[str, Any]:
             return {}
         if kind is Freed:
             fail_freed(node)
-        if kind is SavedTensor:
-            return saved.unpacked(node, recorded)
-        if kind is tuple or kind is list:  # of a fast way
-            saved = dict(zip((*node.op.tensors, "out"), saved, strict=True))
-            for index, name in enumerate(node.op.tensors):
-                fix = node.fix
-                saved[f"{name}_shape"] = node.out_shape if fix is None else fix[index][0]
-    values = {}
+        if kind is Packs:
+            return saved.opened(node, recorded)
+        saved = named(node)
+    return checked(node, saved, recorded)
+
+
+def named(node: Any) -> dict[str, Any]:
+    """What a node saved, by name."""
+    saved = node.saved
+    if saved.__class__ is not tuple:
+        return dict(saved.items())
+    found = dict(zip((*node.op.tensors, "out"), saved, strict=True))  # of a fast way
+    for index, name in enumerate(node.op.tensors):
+        fix = node.fix
+        found[f"{name}_shape"] = node.out_shape if fix is None else fix[index][0]
+    return found
+
+
+def checked(node: Any, saved: dict[str, Any], recorded: bool) -> dict[str, Any]:
+    """Saved values, once it is sure that nobody wrote to them: arrays, or tensors when
+    `recorded`."""
+    values: dict[str, Any] = {}
     for name, value in saved.items():
         if value.__class__ in TENSORS or isinstance(value, Tensor):
             values[name] = _input(node, name, value, recorded)
@@ -986,7 +1003,7 @@ def _input(node: Any, name: str, tensor: Any, recorded: bool) -> Any:
 def _out(node: Any, kept: Any, number: int, recorded: bool) -> Any:
     array, versions, tick = kept[:3]
     if versions[TICK] > tick:
-        fail_modified(node, "out", kept)
+        fail_modified(node, "out", kept, number)
     if not recorded:
         return array
     t = wrap(array)
@@ -1017,8 +1034,8 @@ def ruled(made: Op, g: Any, values: dict[str, Any], needs: Any) -> tuple[Any, ..
         return (computed(rule.function, g, *[values[n] for n in rule.names]),)
     found = []
     for name, needed in zip(made.tensors, needs):  # noqa: B905
-        rule = rules.get(name) if needed else None
-        found.append(rule and computed(rule.function, g, *[values[n] for n in rule.names]))
+        each = rules.get(name) if needed else None
+        found.append(each and computed(each.function, g, *[values[n] for n in each.names]))
     return tuple(found)
 
 

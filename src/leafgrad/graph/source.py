@@ -11,8 +11,9 @@ import functools
 import linecache
 import os
 import sys
+import warnings
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _PROGRAMS = os.path.join(_PACKAGE, "programs") + os.sep  # shown to users as their own code
@@ -139,6 +140,20 @@ def _statements(filename: str) -> list[Any]:
 def where(mark: tuple[CodeType, int] | None) -> str:
     """A mark as text: `` `a + b` (script.py, line 3)``, or "unknown"."""
     return "unknown" if mark is None else str(Source(*mark))
+
+
+class Warnings:
+    """Whether what PyTorch warns of once a process is warned of always, and what was already."""
+
+    always = False
+    told: ClassVar[set[str]] = set()
+
+
+def warn_once(message: str, stacklevel: int) -> None:
+    """Give a warning the first time, or always after `set_warn_always(True)`."""
+    if Warnings.always or message not in Warnings.told:
+        Warnings.told.add(message)
+        warnings.warn(message, stacklevel=stacklevel + 1)
 
 
 def fail(kind: type[Exception], sentence: str, *more: str) -> NoReturn:

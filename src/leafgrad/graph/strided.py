@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..duck import strided, zeros
+from ..tensor import as_array
 from .operator import op
 
 
@@ -22,10 +24,9 @@ def in_pairs(array: Any) -> Any:
     they are."""
     if array.dtype.kind != "c":
         return array
-    array = np.asarray(array)  # a NumPy scalar's parts do not lie side by side
+    array = as_array(array)  # a NumPy scalar's parts do not lie side by side
     parts = array.real
-    shape, strides = (*array.shape, 2), (*array.strides, parts.itemsize)
-    return np.lib.stride_tricks.as_strided(parts, shape, strides)
+    return strided(parts, (*array.shape, 2), (*array.strides, parts.itemsize))
 
 
 @op(name="view_as_real", view=True)
@@ -39,7 +40,7 @@ def complexes(input):
     """Pairs of real and imaginary part as complex numbers: f[..., 2] -> f[...]."""
     item = input.itemsize
     if input.strides[-1] != item or any(s % (2 * item) for s in input.strides[:-1]):
-        input = np.ascontiguousarray(input)  # a gradient; the public function refuses it
+        input = np.copy(input, order="C")  # a gradient; the public function refuses it
     return input.view(f"complex{16 * item}")[..., 0]
 
 
@@ -57,19 +58,17 @@ def _laid_out(whole: Any, layout: tuple[int, ...], fresh: bool) -> Any:
     if whole.size == 0:
         return np.empty_like(whole)
     reach = 1 + sum(s * (n - 1) for s, n in zip(layout, whole.shape, strict=True))
-    memory = np.zeros(reach, whole.dtype)
-    made = np.lib.stride_tricks.as_strided(memory, whole.shape, strides)
+    made = strided(zeros(whole, (reach,)), whole.shape, strides)
     np.copyto(made, whole)
     return made
 
 
 def _window(whole: Any, size: Any, stride: Any, offset: int) -> Any:
     """The part of an array's memory at a place."""
-    item = whole.itemsize
-    memory = np.lib.stride_tricks.as_strided(whole, (offset + 1,) if whole.size else (0,), (item,))
     if 0 in size:
-        return np.empty(size, whole.dtype)
-    return np.lib.stride_tricks.as_strided(memory[offset:], size, tuple(s * item for s in stride))
+        return zeros(whole, size)
+    item = whole.itemsize
+    return strided(whole, size, tuple(s * item for s in stride), offset * item)
 
 
 def _overlaps(size: Any, stride: Any) -> bool:
@@ -91,14 +90,12 @@ def strided_part(input, /, size, stride, offset, layout):
 @op(node="AsStridedBackwardBackward0")
 def strided_spread(input, /, input_shape_, size, stride, offset, layout):
     """Zeros with `input` added at a place, the transpose of `strided_part`."""
-    whole = _laid_out(np.zeros(input_shape_, input.dtype), layout, True)
+    whole = _laid_out(zeros(input, input_shape_), layout, True)
     part = _window(whole, size, stride, offset)
     if _overlaps(size, stride):
         reach = offset + 1 + sum(s * (n - 1) for s, n in zip(stride, size, strict=True))
-        places = np.lib.stride_tricks.as_strided(
-            np.arange(reach)[offset:], size, tuple(s * 8 for s in stride)
-        )
-        memory = np.lib.stride_tricks.as_strided(whole, (reach,), (whole.itemsize,))
+        places = strided(np.arange(reach), size, tuple(s * 8 for s in stride), offset * 8)
+        memory = strided(whole, (reach,), (whole.itemsize,))
         np.add.at(memory, places, input)
     else:
         np.copyto(part, input)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..duck import Opaque, ducks
-from ..tensor import Tensor, wrap
+from ..tensor import COUNT, Tensor, wrap
 from . import batched
 from .batched import Batched, Level, is_batched
 from .inplace import NORMAL, ViewEdge
-from .modes import Transform, current
+from .modes import Transform, current, functional
 from .operator import apply, op
 from .source import fail
 
@@ -33,19 +33,19 @@ def enter(input, /, level, axis):
     return batched.enter(input, level, axis)
 
 
-@op(name="remove_batch_dim", node="RemoveBatchDimBackward0", linear=True)
+@op(name="remove_batch_dim", node="RemoveBatchDimBackward0")
 def leave(input, /, level, axis):
     """The batch of an example, along `axis`: f[...] -> f[..., N, ...]."""
     return batched.leave(input, level, axis)
 
 
-@op(name="lift_to_batch", node="LiftToBatchBackward0", linear=True)
+@op(name="lift_to_batch", node="LiftToBatchBackward0")
 def lift(input, /, level):
     """What is the same for all examples, as an example of a batch: f[...] -> f[...]."""
     return batched.lift(input, level)
 
 
-@op(name="sum_of_batch", node="SumOfBatchBackward0", linear=True)
+@op(name="sum_of_batch", node="SumOfBatchBackward0")
 def unlift(input, /, level):
     """The sum over the examples: f[...] -> f[...]."""
     return batched.unlift(input, level)
@@ -57,7 +57,7 @@ def array_of(x: Any) -> Any:
 
 def leave_any(x: Any, level: Level, axis: int) -> Any:
     """`leave`, also of what has no batch axis."""
-    return leave(x if is_batched(array_of(x), level) else lift(x, level), level, axis)
+    return leave(lift_any(x, level), level, axis)
 
 
 def unlift_any(x: Any, level: Level) -> Any:
@@ -65,10 +65,22 @@ def unlift_any(x: Any, level: Level) -> Any:
     return unlift(x, level) if is_batched(array_of(x), level) else x * level.size
 
 
+def lift_any(x: Any, level: Level) -> Any:
+    """`lift`, also of what has a batch axis: that as it is."""
+    return x if is_batched(array_of(x), level) else lift(x, level)
+
+
+# Of a value and its tangent, one may be the same for all examples and the other not.
 enter.vjp(input=lambda g, level, axis: leave_any(g, level, axis))
-leave.vjp(input=lambda g, level, axis: enter(g, level, axis))
-lift.vjp(input=lambda g, level: unlift_any(g, level))
-unlift.vjp(input=lambda g, level: lift(g, level))
+leave.vjp(input=lambda g, level, axis: enter(g, level, axis)).jvp(
+    input=lambda t, level, axis: leave_any(t, level, axis)
+)
+lift.vjp(input=lambda g, level: unlift_any(g, level)).jvp(
+    input=lambda t, level: lift_any(t, level)
+)
+unlift.vjp(input=lambda g, level: lift_any(g, level)).jvp(
+    input=lambda t, level: unlift_any(t, level)
+)
 
 
 # The transform
@@ -82,7 +94,7 @@ class Vmap(Transform):
 
     def __init__(self, size: int, randomness: str = "error") -> None:
         self.randomness = randomness
-        self.level = Level(size, 1 + len(current().transforms or ()))
+        self.level = Level(size, 1 + functional.get())
 
     def call(self, made: Any, tensors: tuple[Any, ...], params: tuple[Any, ...],
              into: Any) -> Any:  # fmt: skip
@@ -119,7 +131,7 @@ class Vmap(Transform):
         if base is not None and not is_batched(base._array, self.level):
             edge = None if found._edge is None or not found._edge.plain else found._edge
             found._base = base
-            found._edge = ViewEdge(edge, base._versions[0], NORMAL, None)
+            found._edge = ViewEdge(edge, base._versions[COUNT], NORMAL, None)
         return found  # type: ignore[no-any-return]
 
 

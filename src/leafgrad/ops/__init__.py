@@ -23,6 +23,7 @@ from ..protocols import FUNCTIONS
 from ..tensor import Tensor
 from . import (
     activations,
+    adaptive,
     arithmetic,
     casting,
     comparison,
@@ -30,6 +31,8 @@ from . import (
     convolution,
     creation,
     decompositions,
+    differences,
+    distances,
     eigen,
     elementwise,
     indexing,
@@ -41,6 +44,7 @@ from . import (
     norms,
     ordering,
     orthogonal,
+    pooling,
     products,
     reductions,
     sampling,
@@ -51,12 +55,13 @@ from . import (
     spectral,
     storage,
     triangular,
+    windows,
 )
 
 FAMILIES = (
     arithmetic, casting, comparison, creation, elementwise, products, sampling, norms, ordering,
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
-    spectral, convolution,
+    spectral, windows, convolution, pooling, adaptive,
     contractions, decompositions, eigen, lu, matrix_functions, matrix_products, orthogonal,
     solving, triangular,
 )  # fmt: skip

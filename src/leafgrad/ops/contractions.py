@@ -321,9 +321,10 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
 
 def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     """Products summed over the last dimension of both: f[..., k], f[*, k] -> f[..., *]."""
+    scalar = not input.ndim or not other.ndim
     if out is not None:
-        return write_out("inner", out, inner, (input, other), {})
-    if not input.ndim or not other.ndim:
+        return write_out("mul" if scalar else "inner", out, inner, (input, other), {})
+    if scalar:
         return input * other
     if input.shape[-1] != other.shape[-1]:
         fail(RuntimeError, "inner() the last dimension must match on both input tensors but got "

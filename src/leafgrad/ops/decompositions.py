@@ -46,7 +46,9 @@ def _cholesky(a: Any, upper: bool) -> tuple[Any, Any]:
     """The triangular factor of each matrix, and LAPACK's code: 0, or the order of the first
     leading minor that is not positive."""
     try:
-        return np.linalg.cholesky(a, upper=upper), np.zeros_like(a, np.int32, shape=a.shape[:-2])
+        factor = np.linalg.cholesky(a, upper=upper)
+        if not np.any(np.isnan(diagonal(factor))):
+            return factor, np.zeros_like(a, np.int32, shape=a.shape[:-2])
     except np.linalg.LinAlgError:
         pass
     factor = np.triu(a) if upper else np.tril(a)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import return_types
+from ..dtypes import bfloat16, float32
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -66,6 +67,30 @@ def _check_gauge(phases: Any, sentence: str) -> None:
     """Raise PyTorch's error for a loss that depends on the phases of complex vectors."""
     if not np.allclose(phases._array if isinstance(phases, Tensor) else phases, 0, 1e-2, 1e-2):
         fail(RuntimeError, sentence)
+
+
+def hermitian_parts(a: Any, uplo: str = "L") -> Any:
+    """Eigenvalues, ascending, and eigenvectors of Hermitian matrices."""
+    try:
+        return tuple(np.linalg.eigh(a, uplo))
+    except np.linalg.LinAlgError:
+        return fail_convergence("linalg.eigh", a, "eigenvalues")
+
+
+def singular_parts(a: Any, full_matrices: bool) -> Any:
+    """U, S, Vᴴ of matrices."""
+    try:
+        return tuple(np.linalg.svd(a, full_matrices=full_matrices))
+    except np.linalg.LinAlgError:
+        return fail_convergence("linalg.svd", a, "singular values")
+
+
+def singular_values(a: Any) -> Any:
+    """The singular values of matrices, descending."""
+    try:
+        return np.linalg.svd(a, compute_uv=False)
+    except np.linalg.LinAlgError:
+        return fail_convergence("linalg.svd", a, "singular values")
 
 
 # Eigenvalues
@@ -159,10 +184,7 @@ def eigvals(input: Tensor) -> Tensor:
 @quietly
 def _eigh(A, /, UPLO):
     """Eigenvalues of Hermitian matrices, ascending, and unit eigenvectors as columns."""
-    try:
-        return tuple(np.linalg.eigh(A, UPLO))
-    except np.linalg.LinAlgError:
-        return fail_convergence("linalg.eigh", A, "eigenvalues")
+    return hermitian_parts(A, UPLO)
 
 
 @in_conjugates
@@ -204,7 +226,7 @@ def _check_eigh(a: Tensor, uplo: str) -> str:
     return letter
 
 
-@matrix_function("linalg_eigh", "input")
+@matrix_function("linalg_eigh", "input", last_first=True)
 def eigh(input: Tensor, UPLO: str = "L") -> Any:
     """(eigenvalues, eigenvectors) of Hermitian matrices: real, ascending; orthonormal columns.
 
@@ -230,10 +252,7 @@ def eigvalsh(input: Tensor, UPLO: str = "L") -> Tensor:
 @quietly
 def _svd(A, /, full_matrices):
     """U, S, Vᴴ with A = U·diag(S)·Vᴴ: f[..., n, m] -> f[..., n, k], f[..., k], f[..., k, m]."""
-    try:
-        return tuple(np.linalg.svd(A, full_matrices=full_matrices))
-    except np.linalg.LinAlgError:
-        return fail_convergence("linalg.svd", A, "singular values")
+    return singular_parts(A, full_matrices)
 
 
 @in_conjugates
@@ -284,10 +303,7 @@ _svd.vjp(A=_svd_rule)
 @quietly
 def _singular_values(A, /):
     """Singular values alone, descending: f[..., n, m] -> f[..., k]."""
-    try:
-        return np.linalg.svd(A, compute_uv=False)
-    except np.linalg.LinAlgError:
-        return fail_convergence("linalg.svd", A, "singular values")
+    return singular_values(A)
 
 
 def _check_svd(a: Tensor, driver: str | None) -> None:
@@ -360,7 +376,9 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2,
     def times_adjoint(x: Any) -> Any:
         return A.mH @ x if M is None else A.mH @ x - M.mH @ x
 
-    basis = linalg_qr(times(randn(A.shape[-1], q, dtype=A.dtype)))[0]
+    narrow = A.dtype.category < 2 or A.dtype is bfloat16
+    basis = randn(A.shape[-1], q, dtype=float32 if narrow else A.dtype)
+    basis = linalg_qr(times(basis))[0]
     for _ in range(niter):
         basis = linalg_qr(times_adjoint(basis))[0]
         basis = linalg_qr(times(basis))[0]

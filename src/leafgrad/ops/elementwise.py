@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import return_types
-from ..dtypes import finfo, from_numpy_dtype
+from ..dtypes import finfo, from_numpy_dtype, get_default_dtype
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, NUMBERS, op
 from ..graph.quiet import quietly
@@ -30,6 +30,7 @@ __all__ = [
     "digamma", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "frexp", "gcd",
     "heaviside", "hypot", "i0", "igamma", "igammac", "imag", "is_conj", "is_neg", "lcm", "ldexp",
     "lgamma", "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logit", "mvlgamma",
+    "mvlgamma_",
     "nan_to_num", "neg", "nextafter", "polar", "polygamma", "positive", "rad2deg", "real", "relu",
     "resolve_conj", "resolve_neg", "round", "round_", "rsqrt", "sgn", "sigmoid", "sign", "sin",
     "sinc", "sinh", "sqrt", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "xlogy",
@@ -51,7 +52,7 @@ IN_PLACE = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh",
     "deg2rad", "digamma", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "gcd",
     "heaviside", "hypot", "i0", "igamma", "igammac", "lcm", "ldexp", "lgamma", "log", "log10",
-    "log1p", "log2", "logit", "mvlgamma", "nan_to_num", "neg", "nextafter", "rad2deg", "relu",
+    "log1p", "log2", "logit", "nan_to_num", "neg", "nextafter", "rad2deg", "relu",
     "rsqrt", "sgn", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc",
 )  # fmt: skip
 ALIASES = {
@@ -677,7 +678,8 @@ def polygamma_of(input, /, n):
         mirrored = np.where(input < 0.5, 1 - input, input)
         value = zeta_of(np.asarray(2.0), mirrored)
         sine = np.sin(math.pi * input)
-        return np.where(input < 0.5, (math.pi / sine) ** 2 - value, value).astype(input.dtype)
+        value = np.where(input < 0.5, (math.pi / sine) ** 2 - value, value)
+        return np.where(input == math.inf, 0, value).astype(input.dtype)
     sign = (-1.0) ** (n + 1) * math.factorial(n)
     return (sign * zeta_of(np.asarray(n + 1.0), input)).astype(input.dtype)
 
@@ -716,18 +718,39 @@ def _check_mvlgamma(input: Any) -> None:
     refuse("c", "arange_cpu")(input)
 
 
-@op(promote="float", check=_check_mvlgamma)
+@op(name="mvlgamma", promote="float", check=_check_mvlgamma)
 @quietly
-@widely
-def mvlgamma(input, /, p):
+def mvlgamma_of(input, /, p):
     """The logarithm of the multivariate gamma function of dimension p."""
     if p < 1:
         fail(RuntimeError, "p has to be greater than or equal to 1")
-    total = p * (p - 1) / 4 * math.log(math.pi)
-    return sum((lgamma.op.forward(input - j / 2) for j in range(p)), total).astype(input.dtype)
+    wide = np.float32 if input.dtype.itemsize == 2 else input.dtype
+    parts = [lgamma_of(input - input.dtype.type(j / 2)).astype(wide) for j in range(p)]
+    total = sum(parts).astype(input.dtype)
+    return (total.astype(wide) + p * (p - 1) / 4 * math.log(math.pi)).astype(input.dtype)
 
 
-mvlgamma.vjp(input=lambda g, input, p: g * sum(digamma(input - j / 2) for j in range(p)))
+mvlgamma_of.vjp(input=lambda g, input, p: g * sum(digamma(input - j / 2) for j in range(p)))
+
+
+def _check_mvlgamma_into(input: Tensor, out: Tensor) -> None:
+    if out.dtype.category < 2:
+        have, want = input.dtype, input.dtype if input.dtype.category > 1 else get_default_dtype()
+        fail(RuntimeError, f"mvlgamma: result type {have.legacy} can't be cast to the desired "
+                           f"output type {want.legacy}")  # fmt: skip
+
+
+def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension p."""
+    if out is not None:
+        _check_mvlgamma_into(input, out)
+    return mvlgamma_of(input, p, out=out)
+
+
+def mvlgamma_(self: Tensor, p: int) -> Tensor:
+    """In-place version of `mvlgamma`."""
+    _check_mvlgamma_into(self, self)
+    return write(mvlgamma_of.op, self, (), (p,))
 
 
 @op(promote="float", check=refuse("c", "i0_vml_cpu"))
@@ -1180,9 +1203,6 @@ EXACT_OUT.update(dict.fromkeys(
     "Expected object of scalar type {want} but got scalar type {have} for argument 'out'",
 ))  # fmt: skip
 EXACT_OUT["heaviside"] = "heaviside is not yet implemented for tensors with different dtypes."
-EXACT_OUT["mvlgamma"] = (
-    "mvlgamma: result type {want} can't be cast to the desired output type {want}"
-)
 
 
 def _set_real(self: Tensor, value: Any) -> None:

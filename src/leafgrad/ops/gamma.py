@@ -102,7 +102,7 @@ def _zeta_right(x: Any, q: Any) -> Any:
         total = total + (q + k) ** -x
     end = q + _DIRECT
     last = end**-x
-    total = total + last * (end / (x - 1) + 0.5)
+    total = total + end ** (1 - x) / (x - 1) + last / 2
     rising = x / end  # x (x + 1) ... (x + 2j - 2) / end^(2j - 1)
     for j, c in enumerate(_ZETA):
         term = c * rising * last
@@ -127,4 +127,4 @@ def zeta_of(x: Any, q: Any) -> Any:
     value = np.where(left & (x != np.floor(x)), math.nan, value)
     value = np.where((q <= 0) & (q == np.floor(q)), math.inf, value)
     value = np.where(x == 1, math.inf, np.where(x < 1, math.nan, value))
-    return np.where(np.isfinite(x) & np.isfinite(q), value, math.nan).astype(kind)
+    return np.where(np.isnan(x) | np.isnan(q) | np.isinf(x) | (q == math.inf), math.nan, value).astype(kind)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
+from ..duck import zeros
 from ..graph.inplace import check_overlap, check_writable, copies_itself, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
@@ -109,7 +110,7 @@ def _select(input, /, dim, index):
 @op
 def select_backward(g, /, input_shape, dim, index):
     """Zeros with `g` at an index of a dimension."""
-    whole = np.zeros(input_shape, dtype=g.dtype)
+    whole = zeros(g, input_shape)
     whole[(*(_ALL,) * dim, index)] = g
     return whole
 
@@ -130,7 +131,7 @@ def _slice(input, /, dim, start, end, step):
 @op
 def slice_backward(g, /, input_shape, dim, start, end, step):
     """Zeros with `g` at a slice of a dimension."""
-    whole = np.zeros(input_shape, dtype=g.dtype)
+    whole = zeros(g, input_shape)
     whole[(*(_ALL,) * dim, slice(start, end, step))] = g
     return whole
 
@@ -323,15 +324,55 @@ def _index(input, index, /, dims):
         found = input[_key(index, dims)]
     except IndexError as error:
         raise _explained(error, input, index, dims) from None
-    # NumPy puts the indexed dimensions first in memory; PyTorch leaves rows as rows.
-    real = input.__class__ is np.ndarray
-    return np.ascontiguousarray(found) if real and input.flags.c_contiguous else found
+    return _laid_out(found, input, index, dims) if input.__class__ is np.ndarray else found
+
+
+def _laid_out(found: Any, input: Any, index: Any, dims: tuple[int, ...]) -> Any:
+    """What an index gave, in PyTorch's order in memory: NumPy puts the indexed dimensions first.
+
+    Dimensions are sorted as the input has them, those of the index as the index has them.
+    """
+    if found.flags.c_contiguous and input.flags.c_contiguous:
+        return found
+    if input.flags.c_contiguous:
+        return np.ascontiguousarray(found)
+    count = index.ndim if len(dims) == 1 else index.ndim - 1
+    rest = [dim for dim in range(input.ndim) if dim not in dims]
+    adjacent = dims == tuple(range(dims[0], dims[0] + len(dims)))
+    front = dims[0] if adjacent else 0
+    own = [input.strides[dim] for dim in rest]
+    kept = [*own[:front], *[0] * count, *own[front:]]
+    steps = index.strides[-count:] if count else ()
+    picked = [*[0] * front, *steps, *[0] * (len(own) - front)]
+
+    def after(one: int, other: int) -> int:
+        for strides in (kept, picked):
+            a, b = strides[one], strides[other]
+            if a and b and a != b:
+                return 1 if a > b else -1
+            if a and b and found.shape[one] > found.shape[other]:
+                return 1
+        return 0
+
+    order = list(range(found.ndim - 1, -1, -1))  # the innermost first
+    for i in range(1, found.ndim):
+        place = i
+        for j in range(i - 1, -1, -1):
+            compared = after(order[j], order[place])
+            if compared > 0:
+                order[j], order[place] = order[place], order[j]
+                place = j
+            elif compared < 0:
+                break
+    order.reverse()
+    dense = np.ascontiguousarray(np.transpose(found, order))
+    return np.transpose(dense, np.argsort(order))
 
 
 @op
 def index_backward(g, index, /, input_shape, dims):
     """Zeros with `g` added at an index."""
-    whole = np.zeros(input_shape, dtype=g.dtype)
+    whole = zeros(g, input_shape)
     if index.dtype.kind == "b":
         whole[_key(index, dims)] = g
     else:
@@ -638,10 +679,10 @@ def _written(self: Tensor, index: Any, value: Any) -> bool:
         if mode is ON and value.requires_grad:
             return False
         value = value._array
-        if value.dtype != array.dtype or (
+        if value.dtype != array.dtype or value is array or (
             (value.base is not None or array.base is not None)
             and np.may_share_memory(array, value)
-        ):
+        ):  # fmt: skip
             return False
     key = _plain_key(index)
     if key is None or 0 in array.strides:

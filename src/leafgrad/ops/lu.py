@@ -256,9 +256,13 @@ def _unpacked(LU_data, LU_pivots, /, data, matrix):
     """P, L and U from what `linalg.lu_factor` gives; those not asked for are empty."""
     rows = LU_data.shape[-2]
     none = np.zeros_like(LU_data, shape=(0,))
-    if matrix and np.any((LU_pivots < 1) | (LU_pivots > rows)):
+    fits = LU_pivots.ndim and LU_pivots.shape[-1] == min(rows, LU_data.shape[-1])
+    if matrix and (not fits or np.any((LU_pivots < 1) | (LU_pivots > rows))):
         raise RuntimeError("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
                            "Did you properly pass the result of lu_factor?")  # fmt: skip
+    if matrix:
+        batch = LU_data.shape[:-2]
+        LU_pivots = np.broadcast_to(LU_pivots, (*batch, LU_pivots.shape[-1]))
     p = permutation(LU_pivots, rows, LU_data.dtype) if matrix else none
     return p, *((_lower(LU_data), _upper(LU_data)) if data else (none, none))
 
@@ -286,6 +290,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
     if LU_data.ndim < 2:
         fail(RuntimeError, "torch.lu_unpack: Expected tensor with 2 or more dimensions. Got size: "
                            f"{list(LU_data.shape)} instead")  # fmt: skip
+    must_be_tensor("lu_unpack", LU_pivots, "LU_pivots", 2)
     if unpack_pivots and LU_pivots.dtype is not int32:
         fail(RuntimeError, "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of "
                            "torch.int32 dtype.\nNote: this function is intended to be used with "

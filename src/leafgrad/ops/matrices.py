@@ -212,12 +212,14 @@ def agreeing(sentence: str) -> Callable[..., None]:
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
-def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None = None) -> Any:
+def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None = None,
+                    last_first: bool = False) -> Any:  # fmt: skip
     """A public function whose first argument must be a tensor, and which takes `out=`, and NumPy's
     names for `dim` and `keepdim`.
 
     name: PyTorch's, of the function and of the type of several results; first: that argument's
-    name; out: checks an output tensor against a result's dtype, by default for the same
+    name; out: checks an output tensor against a result's dtype, by default for the same;
+    last_first: several outputs are checked from the last to the first
     """
 
     def make(function: Callable[..., Any]) -> Any:
@@ -225,28 +227,31 @@ def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
                 kwargs = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
-            given = args[0] if args else kwargs.get(first)
+            if not args and first not in kwargs:
+                fail(TypeError, f"{name}() missing 1 required positional arguments: \"{first}\"")
+            given = args[0] if args else kwargs[first]
             if given.__class__ not in TENSORS and not isinstance(given, Tensor):
                 fail(TypeError, f"{name}(): argument '{first}' (position 1) must be Tensor, not "
                                 f"{type(given).__name__}")  # fmt: skip
             target = kwargs.pop("out", None)
             if target is None:
                 return function(*args, **kwargs)
-            return _written(name, function, out, target, args, kwargs)
+            return _written(name, function, (out, last_first), target, args, kwargs)
 
         return call
 
     return make
 
 
-def _written(name: str, function: Callable[..., Any], check: Any, target: Any, args: Any,
+def _written(name: str, function: Callable[..., Any], checks: Any, target: Any, args: Any,
              kwargs: Any) -> Any:  # fmt: skip
+    check, last_first = checks
     several = isinstance(target, (tuple, list))
 
     def computed(*args: Any, **kwargs: Any) -> Any:
         results = function(*args, **kwargs)
-        pairs = zip(target, results, strict=True) if several else [(target, results)]
-        for number, (into, result) in enumerate(pairs):
+        pairs = list(zip(target, results, strict=True)) if several else [(target, results)]
+        for number, (into, result) in list(enumerate(pairs))[:: -1 if last_first else 1]:
             if check is None:
                 exact(into, result.dtype)
             else:

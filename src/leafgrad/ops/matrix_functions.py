@@ -223,7 +223,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
         divisor = total - correction * (weights * aweights).sum() / total
     else:
         divisor = total - correction
-    if float(divisor) <= 0:
+    if (divisor.item() if isinstance(divisor, Tensor) else divisor) <= 0:
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than "
                       "the number of observations.", stacklevel=3)  # fmt: skip
         divisor = 0.0

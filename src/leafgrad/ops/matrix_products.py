@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..dtypes import F32, F64, from_numpy_dtype
+from ..dtypes import ALL, F32, F64, from_numpy_dtype
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
 from ..graph.source import fail, failure
@@ -115,6 +115,20 @@ def fail_shapes(x: Any, y: Any, *more: str) -> NoReturn:
         elif x.shape[0] == y.shape[0]:
             more = (*more, "to do: transpose the first: a.T @ b")
     raise failure(RuntimeError, f"mat1 and mat2 shapes cannot be multiplied {_shapes(x, y)}", *more) from None
+
+
+class NamedInC(str):
+    """A sentence about the dtype of `out=` that names dtypes as C++ does."""
+
+    def format(self, *, have: str, want: str) -> str:  # type: ignore[override]
+        names = {d.legacy: _C_NAMES.get(d.name, d.name) for d in ALL}
+        return super().format(have=names[have], want=names[want])
+
+
+_MIXED = "result dtype {have} does not match input dtype {want}"
+_MV = "addmv input tensors must have the same dtype, but got {have}, {want}, and {want}"
+IN_C = NamedInC("Expected out tensor to have dtype {want}, but got {have} instead")
+EXACT_OUT.update({"dot": _MIXED, "vdot": _MIXED, "mv": _MV, "mm": IN_C, "bmm": IN_C})
 
 
 # Vectors and matrices
@@ -305,7 +319,7 @@ def _fail_batches(x: Any, y: Any) -> Any:
 matmul_batches = op(name="matmul", node="UnsafeViewBackward0")(_matmul_batches).vjp(**BATCH_RULES)
 matrix_batches = op(name="matmul", node="CloneBackward0")(_matmul_batches).vjp(**BATCH_RULES)
 # PyTorch transposes the result of such a product, which of one row or column needs no copy.
-row_batches = op(name="matmul", node="TransposeBackward0")(_matmul_batches).vjp(**BATCH_RULES)
+
 
 
 @op(name="matmul", node="UnsafeViewBackward0")
@@ -365,6 +379,10 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     last two are the matrices'; those before broadcast.
     """
     if out is not None:
+        if isinstance(input, Tensor) and isinstance(other, Tensor) and out.dtype is not input.dtype:
+            kind = _MIXED if input.ndim == 1 else _MV
+            kind = kind if other.ndim == 1 else IN_C
+            fail(RuntimeError, kind.format(have=out.dtype.legacy, want=input.dtype.legacy))
         return write_out("matmul", out, matmul, (input, other), {})
     for position, value in enumerate((input, other), 1):
         if value.__class__ not in TENSORS and not hasattr(value, "__array_ufunc__"):
@@ -375,9 +393,21 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if call is None:
         fail(RuntimeError, "both arguments to matmul need to be at least 1D, but they are "
                            f"{m}D and {n}D")  # fmt: skip
-    if call is matrix_batches and (input.shape[0] == 1 or other.shape[-1] == 1):
-        call = row_batches
+    if call is matrix_batches and isinstance(input, Tensor) and isinstance(other, Tensor):
+        if not input.requires_grad:
+            call = matmul_batches
+        elif input.shape[0] == 1 or other.shape[-1] == 1:
+            return _row_batches(input, other)
     return call(input, other)
+
+
+def _row_batches(input: Tensor, other: Tensor) -> Tensor:
+    """One matrix for a whole batch, from the left, where it has one row or those have one column:
+    as PyTorch computes it, a view of the transposed product."""
+    swapped: Any = other.transpose(-1, -2)  # type: ignore[attr-defined]
+    *batch, rows, inner = swapped.shape
+    found = mm(swapped.reshape(-1, inner), input.t())  # type: ignore[attr-defined]
+    return found.reshape(*batch, rows, input.shape[0]).transpose(-1, -2)  # type: ignore[no-any-return]
 
 
 def _matmul_operator(self: Any, other: Any) -> Any:
@@ -405,9 +435,4 @@ def _numpy_vdot(a: Any, b: Any) -> Any:
     return vdot(np.reshape(a, (-1,)), np.reshape(b, (-1,)))
 
 
-_MIXED = "result dtype {have} does not match input dtype {want}"
-EXACT_OUT.update({
-    "dot": _MIXED, "vdot": _MIXED, "matmul": _MIXED,
-    "mv": "addmv input tensors must have the same dtype, but got {have}, {want}, and {want}",
-})  # fmt: skip
 NUMPY = {np.matmul: matmul, np.outer: _numpy_outer, np.vdot: _numpy_vdot}

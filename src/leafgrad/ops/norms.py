@@ -14,7 +14,14 @@ from ..graph.quiet import quietly
 from ..graph.source import fail
 from ..tensor import Tensor
 from .eigen import svdvals
-from .matrices import agreeing, check_inexact, check_matrix, check_wide, matrix_function
+from .matrices import (
+    agreeing,
+    check_inexact,
+    check_matrix,
+    check_wide,
+    matrix_function,
+    must_be_tensor,
+)
 from .reductions import (
     as_values,
     cast,
@@ -177,19 +184,19 @@ def _check_norm_dtype(name: str, have: Any, dtype: Any) -> None:
                            f"({dtype.legacy})")  # fmt: skip
 
 
-@torch_arguments(out=as_values)
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None,
          dtype: Any = None) -> Tensor:  # fmt: skip
     """The p-norm of all elements, or over the dimensions `dim`; see `linalg.vector_norm`.
 
     p: a number, "fro" (the 2-norm of all elements) or "nuc" (the sum of the singular values)
     """
+    must_be_tensor("norm", input, "input", 1)
     if not isinstance(p, str):
-        return vector_norm(input, 2 if p is None else p, dim, keepdim, dtype=dtype)
+        return vector_norm(input, 2 if p is None else p, dim, keepdim, dtype=dtype, out=out)
     if p == "fro" and (dim is None or isinstance(dim, int) or len(dim) <= 2):
-        return vector_norm(input, 2, dim, keepdim, dtype=dtype)
+        return vector_norm(input, 2, dim, keepdim, dtype=dtype, out=out)
     dims = tuple(range(input._array.ndim)) if dim is None else dim
-    return matrix_norm(input, p, dims, keepdim, dtype=dtype)
+    return matrix_norm(input, p, dims, keepdim, dtype=dtype, out=out)
 
 
 _OUT = "linalg.{name} expected out tensor dtype {{want}} but got: {{have}}"
@@ -230,9 +237,8 @@ def matrix_norm(input: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: b
         return found.reshape(kept(input.shape, (row, column))) if keepdim else found
     if math.isinf(ord):
         row, column = column, row
-    sums = vector_norm(input, 1, row, True, dtype=dtype)
-    found = _sum_or_extreme(sums, ord, column, True)
-    return found if keepdim else found.squeeze((row, column))
+    sums = vector_norm(input, 1, row, keepdim, dtype=dtype)
+    return _sum_or_extreme(sums, ord, column - (row < column and not keepdim), keepdim)
 
 
 def _sum_or_extreme(values: Tensor, ord: Any, dim: int, keepdim: bool) -> Tensor:
@@ -272,6 +278,9 @@ def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> T
 @matrix_function("frobenius_norm", "input")
 def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """The 2-norm over at most two dimensions."""
+    if input.dtype.category < 2:
+        fail(RuntimeError, "norm(): input dtype should be either floating point or complex. Got "
+                           f"{input.dtype.legacy} instead.")  # fmt: skip
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
     if len(dims) > 2:
         fail(RuntimeError, f"Expected at most 2 dimensions, but got {len(dims)} dimensions "

@@ -22,6 +22,7 @@ from ..tensor import Tensor, normal_dim
 from .contractions import contract, einsum
 from .matrices import agreeing, check_inexact, matrix_function, must_be_tensor
 from .matrix_products import (
+    IN_C,
     as_rows,
     batched_product,
     c_name,
@@ -371,6 +372,8 @@ def cross_product(input, other, /, dim):
         raise RuntimeError(f"expected scalar type {legacy(input)} but found {legacy(other)}")
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = normal_dim(dim, input.ndim)
     if input.shape[axis] != 3 or other.shape[axis] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "
@@ -509,5 +512,6 @@ def _numpy_cross(a: Any, b: Any, axis: int = -1) -> Any:
     return cross_product(a, b, axis)
 
 
+EXACT_OUT.update(dict.fromkeys(("addmm", "addmv", "baddbmm", "cross"), IN_C))
 EXACT_OUT["addbmm"] = "self and mat2 must have the same dtype, but got {have} and {want}"
 NUMPY = {np.kron: kron, np.cross: _numpy_cross}

@@ -208,11 +208,14 @@ def prod_all(input, /, dtype):
 
 
 def _prod_all_vjp(g, input, dtype):
+    if not input.shape:
+        return g
     x = input if dtype is None else to_copy(input, dtype.numpy)
     return g * np.reshape(_others(np.reshape(x, (-1,)), 0), input.shape)
 
 
 prod_all.vjp(input=_prod_all_vjp)
+prod_all.op.keeps = ("out",)
 
 
 @op(name="prod", node="ProdBackward1")
@@ -230,6 +233,7 @@ def _prod_dim_vjp(g, input, dim, keepdim, dtype):
 
 
 prod_dim.vjp(input=_prod_dim_vjp)
+prod_dim.op.keeps = ("out",)
 
 
 # Running extremes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
+from ..duck import zeros
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, op
 from ..graph.quiet import quietly
@@ -887,7 +888,7 @@ def _masked_select(input, mask, /):
 @op
 def masked_select_backward(g, mask, /, shape):
     """Zeros of a shape with the elements of `g` where a mask is true."""
-    whole = np.zeros(shape, dtype=g.dtype)
+    whole = zeros(g, shape)
     whole[np.broadcast_to(mask, shape)] = g
     return whole
 
@@ -919,7 +920,7 @@ def _masked_scatter(input, mask, source, /):
 def masked_scatter_backward(g, mask, /, source_shape):
     """The elements of `g` where a mask is true, in order, then zeros, in a shape."""
     values = g[np.broadcast_to(mask, g.shape)]
-    made = np.zeros(source_shape, dtype=g.dtype)
+    made = zeros(g, source_shape)
     made.reshape(-1)[: values.size] = values
     return made
 

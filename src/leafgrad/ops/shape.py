@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import can_cast, dtype, from_numpy_dtype
+from ..duck import zeros
 from ..graph.inplace import NO_GRAD, NORMAL, ViewEdge, check_writable, rebase, write
 from ..graph.modes import OFF, ON, current
 from ..graph.node import clock
@@ -1127,7 +1128,7 @@ def _diagonal(input, /, offset, dim1, dim2):
 @op
 def diagonal_backward(g, /, input_shape, offset, dim1, dim2):
     """Zeros whose diagonals are `g`."""
-    whole = np.zeros(input_shape, dtype=g.dtype)
+    whole = zeros(g, input_shape)
     _diagonal(whole, offset, dim1, dim2)[...] = g
     return whole
 
@@ -1264,7 +1265,7 @@ def _unfold(input, /, dimension, size, step):
 @op
 def unfold_backward(g, /, input_shape, dimension, size, step):
     """Zeros with windows added where `unfold` took them."""
-    whole = np.zeros(input_shape, dtype=g.dtype)
+    whole = zeros(g, input_shape)
     if not whole.ndim:
         return whole + g.sum(dtype=g.dtype)
     before = (_ALL,) * dimension

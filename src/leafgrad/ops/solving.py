@@ -13,7 +13,7 @@ from ..graph.quiet import quietly
 from ..graph.source import fail
 from ..tensor import Tensor, as_array
 from .decompositions import fail_singular
-from .eigen import fail_convergence
+from .eigen import hermitian_parts, singular_parts, singular_values
 from .lu import factored, solved
 from .matrices import (
     LinAlgError,
@@ -228,9 +228,11 @@ def _determinant(A, /):
 def _determinant_rule(g, A, out):
     # d det(A) = tr(adj(A) dA), where adj(A) is det(A)·A⁻¹, which a singular matrix has not.
     g = np.expand_dims(g, (-1, -2))
+    n = A.shape[-1]
+    if n == 1:
+        return g
     limit = 100 * np.finfo(numpy_dtype(out)).eps
     singular = np.expand_dims(np.abs(out) < limit, (-1, -2))
-    n = A.shape[-1]
     if not np.any(singular):
         return _regular(g, A, out)
     if np.all(singular):
@@ -338,6 +340,7 @@ def _tolerances(name: str, x: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
                 fail(RuntimeError, f"torch.linalg.{name}: {what} tensor of complex type is not "
                                    f"supported. Got {value.dtype.legacy}")  # fmt: skip
             value = value._array
+            check_batches(value[..., None, None], x)
         found.append(value)
     absolute, relative = found
     if relative is None:
@@ -351,8 +354,10 @@ def counted(s: Any, atol: Any, rtol: Any) -> Any:
     """Which singular values (or magnitudes of eigenvalues) of each matrix are above both bounds."""
     if not s.shape[-1]:
         return np.zeros(s.shape, bool)
-    largest = np.max(s, -1).astype(np.float64)
-    bound = np.maximum(atol, np.multiply(rtol, largest))
+    largest = np.max(s, -1)
+    if isinstance(rtol, float):  # exactly, as PyTorch
+        largest = largest.astype(np.float64)
+    bound = np.maximum(atol, rtol * largest)
     return s > np.expand_dims(bound, -1)
 
 
@@ -363,11 +368,11 @@ def _pseudo_inverse(A, /, atol, rtol, hermitian):
     if not A.size:
         return np.zeros_like(mT(A))
     if hermitian:
-        values, vectors = np.linalg.eigh(A)
+        values, vectors = hermitian_parts(A)
         kept = counted(np.abs(values), atol, rtol)
         inverse = np.where(kept, 1 / np.where(kept, values, 1), 0)
         return np.matmul(scaled_columns(vectors, inverse.astype(values.dtype)), mH(vectors))
-    u, s, vh = np.linalg.svd(A, full_matrices=False)
+    u, s, vh = singular_parts(A, False)
     kept = counted(s, atol, rtol)
     inverse = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(s.dtype)
     return np.matmul(scaled_columns(mH(vh), inverse), mH(u))
@@ -420,15 +425,8 @@ def _rank(input, /, atol, rtol, hermitian):
     """How many singular values count: f[..., n, m] -> i[...]."""
     if not input.size:
         return np.zeros_like(input, np.int64, shape=input.shape[:-2])
-    values = np.abs(np.linalg.eigvalsh(input)) if hermitian else _magnitudes(input)
+    values = np.abs(hermitian_parts(input)[0]) if hermitian else singular_values(input)
     return np.sum(counted(values, atol, rtol), -1)
-
-
-def _magnitudes(a: Any) -> Any:
-    try:
-        return np.linalg.svd(a, compute_uv=False)
-    except np.linalg.LinAlgError:
-        return fail_convergence("linalg.svd", a, "singular values")
 
 
 @matrix_function("linalg_matrix_rank", "input", castable("torch.linalg.matrix_rank"))
@@ -468,7 +466,7 @@ def _least_squares(A, B, /, vector, rcond, driver):
         batch = np.broadcast_shapes(A.shape[:-2], b.shape[:-2])
         x = np.zeros_like(b, shape=(*batch, columns, b.shape[-1]))
     else:
-        u, s, vh = np.linalg.svd(A, full_matrices=False)
+        u, s, vh = singular_parts(A, False)
         kept = counted(s, 0.0, rcond)
         rank = np.asarray(np.sum(kept, -1))
         inverse = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(s.dtype)
@@ -508,7 +506,7 @@ def _least_squares_rule(g, A, B, out, vector):
         p = _pseudo_inverse(A, 0.0, _default_rtol(A), False)
         of_b = matmul(mH(p), g_x)
         of_a = _pseudo_inverse_gradient(matmul(g_x, mH(b)), A, p)
-    if g_sums is not None and g_sums.size:
+    if g_sums is not None and 0 not in g_sums.shape:
         # The residual is orthogonal to what a change of X changes.
         r = 2 * np.expand_dims(g_sums, -2) * (matmul(A, x) - b)
         of_a, of_b = joined(of_a, matmul(r, mH(x))), joined(of_b, -r)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import dtype, from_numpy_dtype
+from ..duck import Duck, address, zeros
 from ..graph.inplace import check_writable
 from ..graph.modes import current
 from ..graph.node import edge_of
@@ -27,11 +28,6 @@ METHODS = (
     "is_set_to", "resize", "resize_", "resize_as", "resize_as_", "set_", "storage",
     "storage_offset", "stride", "untyped_storage",
 )  # fmt: skip
-
-
-def address(array: Any) -> int:
-    """Where an array's first element is."""
-    return array.__array_interface__["data"][0]
 
 
 def strides_of(array: Any) -> tuple[int, ...]:
@@ -53,6 +49,8 @@ def strides_of(array: Any) -> tuple[int, ...]:
 
 def memory_of(array: Any) -> Any:
     """All elements of the memory that an array shares with others, in one dimension."""
+    if isinstance(array, Duck):
+        array = array.whole
     while (base := array.base) is not None:
         while base is not None and not isinstance(base, np.ndarray):
             base = getattr(base, "base", None)  # NumPy's `as_strided` puts an object in between
@@ -225,6 +223,9 @@ def _as_strided(input, /, size, stride, storage_offset, origin):
     memory = memory_of(input)
     if memory.dtype != input.dtype:
         memory = memory.view(input.dtype)
+    if isinstance(input, Duck):
+        item = memory.itemsize
+        return input.window(memory, size, tuple([s * item for s in stride]), storage_offset * item)
     return _window(memory, (size, stride, storage_offset))
 
 
@@ -234,7 +235,7 @@ def _strided_move(values, /, source, target):
     place. Transposed, the places change roles."""
     begin, end = _positions(source), _positions(target)
     reach = 1 + max(begin.max(initial=-1), end.max(initial=-1))
-    memory = np.zeros(reach, dtype=values.dtype)
+    memory = zeros(values, (reach,))
     np.add.at(memory, begin.ravel(), np.ravel(values))
     return np.reshape(memory[end.ravel()], end.shape)
 
@@ -311,7 +312,7 @@ as_strided_ = reshaping(_as_strided_params, "In-place `as_strided`.")
 def _as_strided_scatter(input, src, /, size, stride, storage_offset, origin):
     """The input with `src` for those of its elements that lie at a place of its storage."""
     own, place = _positions(origin), _positions((size, stride, storage_offset))
-    memory = np.zeros(1 + max(own.max(initial=-1), place.max(initial=-1)), dtype=input.dtype)
+    memory = zeros(input, (1 + max(own.max(initial=-1), place.max(initial=-1)),))
     memory[own] = input
     memory[place] = src
     return np.reshape(memory[own.ravel()], own.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from .optimizer import (
     number,
     penalised,
     scalar,
+    square_root,
 )
 
 __all__ = ["Adam"]
@@ -61,7 +61,7 @@ class Adam(Optimizer):
         steps = count(state)
         # The corrections go into two numbers: lr · m / c1 / (sqrt(v / c2) + eps)
         # = (lr · sqrt(c2) / c1) · m / (sqrt(v) + eps · sqrt(c2)).
-        root = math.sqrt(1 - beta2**steps)
+        root = square_root(1 - beta2**steps)
         size, eps = lr * root / (1 - beta1**steps), group["eps"] * root
         if group["decoupled_weight_decay"]:
             decay, shrink = None, 1 - lr * decay

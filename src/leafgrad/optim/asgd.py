@@ -16,6 +16,7 @@ from .optimizer import (
     number,
     penalised,
     scalar,
+    value_of,
 )
 
 __all__ = ["ASGD"]
@@ -50,8 +51,8 @@ class ASGD(Optimizer):
         lr, lambd = number(group["lr"]), group["lambd"]
         steps = count(state)
         eta, mu = state["eta"]._array, state["mu"]._array
-        weight = mu.item()
-        numbers = (eta.item(), 1 - lambd * eta.item(), group["weight_decay"] or None,
+        now, weight = value_of(eta), value_of(mu)
+        numbers = (now, 1 - lambd * now, group["weight_decay"] or None,
                    weight if weight != 1 else None)  # fmt: skip
         each_block(_asgd, (p, g, state["ax"]._array), numbers, group["maximize"])
         eta[()] = lr / (1 + lambd * lr * steps) ** group["alpha"]

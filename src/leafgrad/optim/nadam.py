@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from .optimizer import (
     number,
     penalised,
     scalar,
+    square_root,
+    value_of,
 )
 
 __all__ = ["NAdam"]
@@ -62,11 +63,11 @@ class NAdam(Optimizer):
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((steps + 1) * group["momentum_decay"]))
         product = state["mu_product"]._array
         product *= mu
-        now = product.item()
+        now = value_of(product)
         of_gradient = lr * (1.0 - mu) / (1.0 - now)
         of_mean = lr * mu_next / (1.0 - now * mu_next)
         arrays = (p, g, state["exp_avg"]._array, state["exp_avg_sq"]._array)
-        numbers = (of_gradient, of_mean, 1 - beta1, beta2, 1 - beta2, math.sqrt(1 - beta2**steps),
+        numbers = (of_gradient, of_mean, 1 - beta1, beta2, 1 - beta2, square_root(1 - beta2**steps),
                    group["eps"], decay or None, shrink)  # fmt: skip
         each_block(_nadam, arrays, numbers, group["maximize"])
 

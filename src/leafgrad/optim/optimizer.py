@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import threading
 import types
 import warnings
@@ -23,6 +24,7 @@ import numpy as np
 
 from .. import parallel
 from ..dtypes import F32, F64, get_default_dtype
+from ..duck import Duck
 from ..graph import quiet
 from ..graph.hooks import RemovableHandle, add_hook
 from ..graph.modes import enable_grad, span
@@ -42,6 +44,9 @@ class _Required:
 
 
 required = _Required()
+
+# While `compile` captures a step: gives a group whose numbers are read anew at each replay.
+live: Callable[[dict[str, Any]], Any] | None = None
 
 
 class Optimizer:
@@ -107,6 +112,8 @@ class Optimizer:
                 loss = closure()
         work = []
         for group in self.param_groups:
+            if live is not None:
+                group = live(group)
             for param in group["params"]:
                 grad = param._grad
                 if grad is not None:
@@ -416,7 +423,10 @@ def check_options(*, lr: Any, eps: float = 0.0, betas: Any = (), weight_decay: A
 
 def number(value: Any) -> Any:
     """An option as a Python number, where it may be a tensor of one element."""
-    return value.item() if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    array = value._array
+    return np.reshape(array, ()).astype(F64) if isinstance(array, Duck) else value.item()
 
 
 def scalar(value: float) -> Tensor:
@@ -432,12 +442,22 @@ def like(param: Tensor, value: Any = 0) -> Tensor:
     return wrap(np.full_like(param._array, value, subok=False))
 
 
+def value_of(array: Any) -> Any:
+    """The number that a 0-dim array holds; of a duck, itself in float64."""
+    return array.astype(F64) if isinstance(array, Duck) else array.item()
+
+
 def count(state: dict[str, Any]) -> float:
     """One more step: the number of steps with this one."""
     array = state["step"]._array
-    steps: float = array.item() + 1
+    steps: float = value_of(array) + 1
     array[()] = steps
     return steps
+
+
+def square_root(value: Any) -> Any:
+    """The square root of a number, which may be a duck's."""
+    return np.sqrt(value) if isinstance(value, Duck) else math.sqrt(value)
 
 
 def penalised(p: Any, g: Any, out: Any, decay: Any, maximize: bool) -> Any:
@@ -467,6 +487,13 @@ def _scratch(size: int, kind: Any) -> Any:
     return found
 
 
+def _as_duck(number: Any, kind: Any) -> Any:
+    """A number in the dtype of the arrays that it meets; a duck stays one."""
+    if number is None:
+        return None
+    return number.astype(kind) if isinstance(number, Duck) else number_array(number, kind)
+
+
 def each_block(function: Callable[..., None], arrays: tuple[Any, ...],
                numbers: tuple[float | None, ...], *flags: Any) -> None:  # fmt: skip
     """Run `function(*arrays, s, t, *numbers, *flags)`, over large arrays piece by piece.
@@ -478,6 +505,9 @@ def each_block(function: Callable[..., None], arrays: tuple[Any, ...],
     """
     p = arrays[0]
     kind = p.dtype
+    if isinstance(p, Duck) and kind.kind != "c" and kind.itemsize > 2:
+        function(*arrays, None, None, *[_as_duck(n, kind) for n in numbers], *flags)
+        return
     if (kind is F32 or kind is F64) and p.size <= BLOCK and p.ndim:
         function(*arrays, None, None,
                  *[None if n is None else number_array(n, kind) for n in numbers], *flags)  # fmt: skip

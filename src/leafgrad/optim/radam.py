@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from .optimizer import (
     number,
     penalised,
     scalar,
+    square_root,
 )
 
 __all__ = ["RAdam"]
@@ -59,7 +59,7 @@ class RAdam(Optimizer):
         length = limit - 2 * steps * beta2**steps / known  # of an average that knows as much
         rectified = length > 5.0
         if rectified:
-            rate *= math.sqrt(known) * math.sqrt(
+            rate *= square_root(known) * square_root(
                 (length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)
             )
         arrays = (p, g, state["exp_avg"]._array, state["exp_avg_sq"]._array)

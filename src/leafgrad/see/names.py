@@ -11,6 +11,7 @@ import linecache
 from collections.abc import Iterator
 from typing import Any
 
+from ..graph.saved import entries, opened_entry
 from . import symbols
 from .snapshot import Source
 
@@ -280,16 +281,15 @@ def op_name(fn: Any) -> str:
 
 def _saved_values(fn: Any) -> dict[str, Any]:
     op: Any = getattr(fn, "op", None)
-    found: dict[str, Any] = {}
     if op is None:
-        return found
-    for name in (*op.tensors, *op.params, "out"):
-        try:
-            value = getattr(fn, f"_saved_{name}")
-        except AttributeError:
-            continue
-        except RuntimeError:
-            return {}
-        if value is not None or name in op.params:
-            found[name] = value
-    return found
+        return {}
+    known = (*op.tensors, *op.params, "out")
+    try:
+        kept = entries(fn)
+        return {
+            name: opened_entry(fn, name, None)
+            for name in known
+            if name in kept and (kept[name] is not None or name in op.params)
+        }
+    except RuntimeError:  # freed, or written to since
+        return {}

@@ -1,0 +1,418 @@
+"""Compiled functions: capture, check, replay.
+
+A `Trace` is one captured run of a function: facts that must hold, a program, and what to do with
+its outputs, all in one generated Python function. `Compiled` keeps the traces of a function, one
+for each combination of shapes, flags and branches that it met, and runs the one whose facts hold.
+If none does, the function is captured again; if too often, or if it cannot be captured, it runs as
+it is.
+
+The second time that a trace fits, the function runs once more for real, next to the replay: the
+instructions must be the same, and the results too, or the function is not replayed.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import get_default_dtype
+from ..graph import quiet
+from ..graph.modes import OFF, ON, current
+from ..graph.source import Source
+from ..tensor import Tensor
+from .capture import Recorder, get_state, recording, set_state
+from .effects import Effects
+from .guards import Fact, Reach, shown, unlike, why
+from .program import Const, Program, Value
+
+__all__ = ["CompileWarning", "Compiled", "Trace"]
+
+MISS = object()
+_ERRORS = (AttributeError, LookupError, TypeError, ValueError)  # of a check whose object is gone
+
+
+class CompileWarning(UserWarning):
+    """A function runs eagerly although it was to be compiled; the message says why."""
+
+
+class NumPyPlan:
+    """A program run by NumPy: the lines of Python that do it, for a replay.
+
+    run: lines that compute the outputs `r0`, `r1`... and what guards look at, `g0`, `g1`..., from
+    inputs given as expressions; commit: lines that write to the memory of inputs
+    """
+
+    def __init__(self, program: Program, inputs: dict[Any, str], space: dict[str, Any]) -> None:
+        given = ", ".join(inputs[i] for i in program.inputs)
+        outs = [f"r{n}" for n in range(len(program.outputs))]
+        outs += [f"g{n}" for n in range(len(program.guards))]
+        space.update(run=program.compiled(), copyto=np.copyto, enter=quiet.enter,
+                     leave=quiet.leave)  # fmt: skip
+        left = f"[{', '.join(outs)}] = " if outs else ""
+        self.run = ["token = enter()", "try:", f"    {left}run({given})", "finally: leave(token)"]
+        self.commit = [
+            f"copyto({inputs[o.target]}, r{n})"
+            for n, o in enumerate(program.outputs)
+            if o.target is not None
+        ]
+
+
+class Trace:
+    """One captured run: see the module. `checked`: whether it was compared with a run for real."""
+
+    def __init__(self, recorder: Recorder, reach: Reach, effects: Effects) -> None:
+        self.program = recorder.program
+        self.reach, self.effects, self.space = reach, effects, reach.space
+        self.mode = current()
+        self.dtype = get_default_dtype()
+        self.generators = [g for g, _ in recorder.generators.values()]
+        self.checked = False
+        self.reason = ""  # why it did not hold the last time
+        self.facts: list[Fact] = [*reach.facts, *reach.options.values(), *effects.checks]
+        self.step: Callable[[Any, Any], Any] | None = None  # MISS if anything does not hold
+        self.values: Callable[[Any, Any], Any] | None = None  # the same, without effects
+
+    # The generated functions
+
+    def build(self) -> None:
+        """Make the functions that replay the trace."""
+        space, effects = self.space, self.effects
+        plan = NumPyPlan(self.program, effects.inputs, space)
+        names = [f"r{n}" for n in range(len(self.program.outputs))]
+        space.update(MISS=MISS, current=current, mode=self.mode, dtype=self.dtype, trace=self,
+                     default=get_default_dtype, get_state=get_state, set_state=set_state,
+                     ERRORS=_ERRORS)  # fmt: skip
+        run = [f"if {' or '.join(self._unlike_mode())}: return MISS", "try:"]
+        base = [*self.reach.facts, *self.reach.options.values()]
+        for some in (base[i : i + 40] for i in range(0, len(base), 40)):
+            run.append(f"    if {' or '.join(_wrapped(f.fails) for f in some)}: return MISS")
+        run += [f"    {line}" for line in effects.before]
+        for some in (effects.checks[i : i + 40] for i in range(0, len(effects.checks), 40)):
+            run.append(f"    if {' or '.join(_wrapped(f.fails) for f in some)}: return MISS")
+        if len(run) == 2:
+            run.append("    pass")
+        run.append("except ERRORS: return MISS")
+        undo = []
+        for generator in self.generators:
+            name = self.reach.bind(generator)
+            run.append(f"s{name} = get_state({name})")
+            undo.append(f"set_state({name}, s{name})")
+        run += ["try:", *[f"    {line}" for line in plan.run]]
+        run += ["except Exception as error:", *[f"    {line}" for line in undo],
+                "    trace.reason = f'a computation failed: {error}'", "    return MISS"]  # fmt: skip
+        for n, guard in enumerate(self.program.guards):
+            name = self.reach.bind(guard)
+            test = f"g{n}.item() is not {guard.expected}" if guard.kind == "bool" and (
+                guard.value.dtype.kind == "b" and guard.value.size == 1
+            ) else f"not {name}.holds(g{n})"  # fmt: skip
+            run += [f"if {test}:", *[f"    {line}" for line in undo],
+                    f"    trace.reason = {name}.told(g{n})", "    return MISS"]  # fmt: skip
+        self.values = self._function("values", [*run, *undo, f"return [{', '.join(names)}]"])
+        self.step = self._function(
+            "step", [*run, *plan.commit, *effects.commit, f"return {effects.result}"]
+        )
+
+    def _function(self, name: str, lines: list[str]) -> Any:
+        text = "\n".join([f"def {name}(args, kwargs):", *[f"    {line}" for line in lines]])
+        exec(compile(text, f"<{self.program.name}: {name}>", "exec"), self.space)
+        return self.space[name]
+
+    def _unlike_mode(self) -> list[str]:
+        found = ["default() is not dtype"]
+        if self.mode is ON or self.mode is OFF:
+            found.append("current() is not mode")
+        else:
+            found.append("(m := current()).grad is not mode.grad or m.inference is not "
+                         "mode.inference")  # fmt: skip
+        return found
+
+    # Why it does not hold, and tensors that took the place of others
+
+    def fits(self, args: Any, kwargs: Any) -> bool:
+        """Whether all facts hold; tensors like those that were there before are taken in."""
+        here = current()
+        if (here.grad, here.inference) != (self.mode.grad, self.mode.inference):
+            self.reason = "the grad mode is another"
+            return False
+        if get_default_dtype() is not self.dtype:
+            self.reason = "the default dtype is another"
+            return False
+        for _ in range(len(self.facts) + 1):
+            fact = self._broken(args, kwargs)
+            if fact is None:
+                return True
+            if not self._taken_in(fact, args, kwargs):
+                self.reason = self._told(fact, args, kwargs)
+                return False
+        return False
+
+    def _locals(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """What the checks of tensors use, as far as it can be found."""
+        here = {"args": args, "kwargs": kwargs}
+        for line in self.effects.before:
+            try:
+                exec(line, self.space, here)
+            except Exception:
+                break
+        return here
+
+    def _broken(self, args: Any, kwargs: Any) -> Fact | None:
+        here = self._locals(args, kwargs)
+        for fact in self.facts:
+            try:
+                if eval(fact.fails, self.space, here):
+                    return fact
+            except Exception:
+                return fact
+        return None
+
+    def _taken_in(self, fact: Fact, args: Any, kwargs: Any) -> bool:
+        """Bind another tensor or array in the place of one that was there, if it is alike."""
+        place = fact.place
+        if place is None or place.name is None:
+            return False
+        try:
+            now = eval(fact.code, self.space, self._locals(args, kwargs))
+        except Exception:
+            return False
+        if isinstance(now, Tensor):
+            old = self.space[place.name]
+            if type(now) is not type(old) or any(v is now for v in self.space.values()):
+                return False
+            self.space[place.name] = place.tensor = now
+            return True
+        if not isinstance(now, np.ndarray):
+            return False
+        name = fact.fails.rpartition(" ")[2]
+        old = self.space[name]
+        if (old.dtype, old.shape, old.strides) != (now.dtype, now.shape, now.strides):
+            return False
+        self.space[name] = now
+        return not self._overlaps(name)
+
+    def _overlaps(self, name: str) -> bool:
+        """Whether a new array shares memory with another one, where the program writes."""
+        codes = self.effects.inputs
+        written = {codes[o.target] for o in self.program.outputs if o.target is not None}
+        mine = self.space[name]
+        return any(
+            code != name and (code in written or name in written)
+            and np.may_share_memory(mine, self.space[code])
+            for code in codes.values() if isinstance(self.space.get(code), np.ndarray)
+        )  # fmt: skip
+
+    def _told(self, fact: Fact, args: Any, kwargs: Any) -> str:
+        try:
+            now = eval(fact.code, self.space, self._locals(args, kwargs))
+            ending = f", now it is {shown(now)}"
+        except Exception:
+            ending = ", now it is gone"
+        where = "" if not fact.mark else f" (read by {Source(*fact.mark)})"
+        return f"{fact}{ending}{where}"
+
+
+def _wrapped(condition: str) -> str:
+    return f"({condition})" if " and " in condition or " or " in condition else condition
+
+
+def plain_mode() -> bool:
+    """Whether nothing is on that a replay cannot do: transforms, anomaly detection, hooks."""
+    mode = current()
+    return mode is ON or mode is OFF or (
+        mode.transforms is None and mode.anomaly is None and mode.hooks is None
+    )  # fmt: skip
+
+
+class Compiled:
+    """A function that is captured and replayed. See `leafgrad.compile`."""
+
+    def __init__(self, function: Callable[..., Any], *, fullgraph: bool = False,
+                 explain: bool = False, most: int = 8) -> None:  # fmt: skip
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._fullgraph, self._explain, self._most = fullgraph, explain, most
+        self._traces: list[Trace] = []
+        self._given_up: str | None = None
+        self._why = "it was not called yet"
+        self._unkept = 0  # captures in a row that changed Python's state
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        traces = self._traces
+        if traces and traces[0].checked and recording() is None:
+            result = traces[0].step(args, kwargs)  # type: ignore[misc]
+            if result is not MISS:
+                return result
+        return self._slowly(args, kwargs)
+
+    def _slowly(self, args: Any, kwargs: Any) -> Any:
+        """A call that the first trace does not serve."""
+        if self._given_up is not None or recording() is not None or not plain_mode():
+            return self._function(*args, **kwargs)
+        reason = "it was not called like this before"
+        for trace in list(self._traces):
+            if not trace.fits(args, kwargs):
+                reason = trace.reason
+                continue
+            self._traces.remove(trace)
+            self._traces.insert(0, trace)
+            if not trace.checked:
+                return self._check(trace, args, kwargs)
+            result = trace.step(args, kwargs)  # type: ignore[misc]
+            if result is not MISS:
+                self._why = f"replayed, after another trace: {reason}"
+                return result
+            reason = trace.reason
+        if len(self._traces) >= self._most:
+            self._give_up(f"it was captured {len(self._traces)} times already, and now {reason}")
+            return self._function(*args, **kwargs)
+        self._why = f"captured: {reason}"
+        result, trace_ = self._capture(args, kwargs)
+        if trace_ is not None:
+            self._traces.insert(0, trace_)
+        return result
+
+    def _capture(self, args: Any, kwargs: Any) -> tuple[Any, Trace | None]:
+        """Run for real and capture."""
+        reach = Reach(self._function, args, kwargs)
+        if reach.failed is not None:
+            self._give_up(reach.failed)
+            return self._function(*args, **kwargs), None
+        recorder = Recorder(getattr(self._function, "__name__", "step"))
+        effects = None
+        try:
+            with recorder:
+                result = self._function(*args, **kwargs)
+                if recorder.failed is None:
+                    effects = Effects(recorder, reach, result)
+        except BaseException:
+            recorder.undo()
+            raise
+        if recorder.failed is not None or effects is None:
+            reason, mark = recorder.failed  # type: ignore[misc]
+            self._give_up(f"{reason}{f', at {Source(*mark)}' if mark else ''}")
+            return result, None
+        broken = reach.changed(args, kwargs)
+        if broken is not None:
+            told = why(reach, broken, args, kwargs)
+            self._why = f"captured, but not kept: it changes Python's state: {told}"
+            self._unkept += 1
+            if self._unkept > 3:
+                self._give_up(f"it changes Python's state: {told}")
+            return result, None
+        self._unkept = 0
+        return result, Trace(recorder, reach, effects)
+
+    def _check(self, trace: Trace, args: Any, kwargs: Any) -> Any:
+        """The second run of a trace: for real, and compared with a replay."""
+        trace.build()
+        states = [(g, get_state(g)) for g in trace.generators]
+        outs = trace.values(args, kwargs)  # type: ignore[misc]
+        for generator, state in states:
+            set_state(generator, state)
+        self._traces.remove(trace)
+        result, again = self._capture(args, kwargs)
+        if again is None:
+            return result
+        if outs is MISS:
+            self._traces.insert(0, again)
+            self._why = f"captured: {trace.reason}"
+            return result
+        difference = unequal(trace.program, again.program)
+        for n, (mine, real) in enumerate(zip(outs, again.effects.finals, strict=True)):
+            if difference is None and apart(mine, real):
+                label = trace.program.outputs[n].label
+                difference = f"a replay gives other numbers for {label}"
+        if difference is not None:
+            self._give_up(difference)
+            return result
+        self._traces.insert(0, trace)
+        trace.checked = True
+        self._why = "replayed, and run for real to compare"
+        return result
+
+    def _give_up(self, reason: str) -> None:
+        self._given_up = reason
+        self._traces.clear()
+        self._why = f"run eagerly: {reason}"
+        name = getattr(self._function, "__qualname__", "the function")
+        if self._fullgraph:
+            raise RuntimeError(f"{name} cannot be compiled: {reason}")
+        warnings.warn(f"{name} runs eagerly, not compiled: {reason}", CompileWarning, stacklevel=5)
+
+    # Asking
+
+    @property
+    def program(self) -> Program | None:
+        """The program of the trace that ran last; None if there is none."""
+        return self._traces[0].program if self._traces else None
+
+    def why(self) -> str:
+        """What was done at the last call that was not a plain replay, and why."""
+        return self._why
+
+
+def unequal(one: Program, two: Program) -> str | None:
+    """Where two captures of a step differ, in words; None if they are the same program."""
+    names: dict[Value, Value] = dict(zip(one.inputs, two.inputs, strict=False))
+
+    def same(a: Any, b: Any) -> bool:
+        kind = a.__class__
+        if isinstance(a, Const):
+            return (isinstance(b, Const) and a.dtype == b.dtype and a.shape == b.shape
+                    and a.array.tobytes() == b.array.tobytes())  # fmt: skip
+        if isinstance(a, Value):
+            return names.get(a) is b
+        if kind is not b.__class__:
+            return False
+        if kind is tuple or kind is list:
+            return len(a) == len(b) and all(map(same, a, b))
+        if kind is dict:
+            return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+        if kind is slice:
+            return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+        if a is b or getattr(a, "__code__", 0) == getattr(b, "__code__", 1):
+            return True
+        return not unlike(a, b)
+
+    for a, b in zip(one.instrs, two.instrs, strict=False):
+        where = f" at {b.source()}" if b.mark else ""
+        if not same(a.function, b.function) or len(a.results) != len(b.results):
+            return f"it does not compute the same each time{where}"
+        if not same(a.args, b.args) or not same(a.kwargs, b.kwargs):
+            return f"a number or array that it computes with is another each time{where}"
+        names.update((x, y) for x, y in zip(a.results, b.results, strict=True) if x is not None)
+    sizes = [[len(p.inputs), len(p.instrs), len(p.outputs), len(p.guards)] for p in (one, two)]
+    if sizes[0] != sizes[1]:
+        return "it does not compute the same each time"
+    for g, h in zip(one.guards, two.guards, strict=True):
+        if not same(g.value, h.value) or g.kind != h.kind:
+            return "it does not look at the same values each time"
+    if not all(same(a.value, b.value) for a, b in zip(one.outputs, two.outputs, strict=True)):
+        return "it does not leave the same behind each time"
+    return None
+
+
+def apart(mine: Any, real: Any) -> bool:
+    """Whether an array of a replay differs from the real one by more than rounding."""
+    if mine.shape != real.shape or mine.dtype != real.dtype:
+        return True
+    kind = real.dtype
+    if kind.kind not in "fcV":
+        return not np.array_equal(mine, real)
+    if kind.kind == "V":
+        mine, real = mine.astype(np.float32), real.astype(np.float32)
+    tolerance = {2: 0.1, 4: 1e-3, 8: 1e-8 if kind.kind == "f" else 1e-3}.get(kind.itemsize, 1e-8)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(real)
+        if not np.array_equal(mine[~finite], real[~finite], equal_nan=True):
+            return True
+        scale = np.max(np.abs(real[finite]), initial=0)
+        return bool(np.any(np.abs(mine[finite] - real[finite]) > tolerance * scale))

@@ -1,0 +1,1 @@
+"""Checkpoints: PyTorch's own files (`leafgrad.save`, `leafgrad.load`) and safetensors."""
