@@ -36,10 +36,110 @@ _INPLACE_UNARY = "sin_ cos_ tanh_ sigmoid_ relu_ abs_ neg_ square_ zero_ exp_"
 INPLACE_UNARY = _INPLACE_UNARY.split()
 # Errors that a program may have. What a kernel does for which dtype is compared elsewhere.
 ABOUT_GRAPHS = re.compile(
-    r"in-?place|backward|requires? grad|graph|detach|differentiated|memory location|"
-    r"size of tensor|can't be cast"
+    r"in-?place|backward|requires? grad|graph|detach|differentia|memory location|hook|leaf|"
+    r"size of tensor|can't be cast|out=|gradient"
 )
 SHAPES = ((), (1,), (3,), (2, 3), (3, 2), (2, 1, 3), (2, 3, 2), (4,), (1, 3), (0,), (2, 0))
+
+
+# What every program finds: where hooks write down what they see, and Functions of all kinds.
+PRELUDE = """
+seen = []
+
+def note(name, value):
+    if isinstance(value, (tuple, list)):
+        value = [None if g is None else g.detach().clone() for g in value]
+    seen.append((name, value if value is None or isinstance(value, list) else value.detach().clone()))
+
+Function = torch.autograd.Function
+
+class Cube(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x * x
+
+class Growth(Function):
+    @staticmethod
+    def forward(x):
+        return x.clamp(-2, 2).exp()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+class Pair(Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x * y, x + y
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return (g * y + h).sum_to_size(x.shape), (g * x + h).sum_to_size(y.shape)
+
+class Scaled(Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        ctx.mark_dirty(x)
+        return x.mul_(factor)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.factor, None
+
+class Same(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+class Row(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.view(-1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return None
+
+class Signed(Function):
+    @staticmethod
+    def forward(ctx, x):
+        positive = x > 0
+        ctx.mark_non_differentiable(positive)
+        ctx.set_materialize_grads(False)
+        return x.abs(), positive, "kept"
+
+    @staticmethod
+    def backward(ctx, g, *rest):
+        return None if g is None else g * 0.5
+
+class Once(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos()
+"""
 
 
 class Writer:
@@ -49,6 +149,7 @@ class Writer:
         self.rng = rng
         self.lines: list[str] = []
         self.space: dict[str, Any] = {"torch": torch}
+        exec(PRELUDE, self.space)
         self.count = 0
 
     def write(self) -> list[str]:
@@ -69,6 +170,8 @@ class Writer:
         return self.lines
 
     def emit(self, line: str) -> None:
+        if "inference_mode" in line and "requires_grad" in line:
+            return  # what is recorded of such a leaf depends on its company
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -78,6 +181,13 @@ class Writer:
                 if not ABOUT_GRAPHS.search(str(error)) or "inference tensor" in str(error):
                     return
         self.lines.append(line)
+
+    def odd(self) -> bool:
+        """Whether PyTorch came to something that is no model: an integer that requires grad."""
+        return any(t.requires_grad and not t.dtype.is_floating_point for t in self.tensors())
+
+    def tensors(self) -> list[torch.Tensor]:
+        return [value for value in self.space.values() if isinstance(value, torch.Tensor)]
 
     # ---- choosing
 
@@ -138,7 +248,6 @@ class Writer:
             (self.select, 3),
             (self.cast, 2),
             (self.detaching, 3),
-            (self.hook, 1),
             (self.backward, 5),
             (self.grad, 4),
             (self.new_leaf, 1),
@@ -146,6 +255,13 @@ class Writer:
             (self.indexing, 4),
             (self.joining, 3),
             (self.second, 2),
+            (self.function, 4),
+            (self.watching, 4),
+            (self.node_hook, 2),
+            (self.edge, 2),
+            (self.storage, 3),
+            (self.written_out, 1),
+            (self.putting, 2),
         ]
         make = self.rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
         line = make()
@@ -156,6 +272,143 @@ class Writer:
             if mode != "inference_mode" or self.rng.random() < 0.3:
                 line = f"with torch.{mode}(): {line}"
         self.emit(line)
+
+    def function(self) -> str | None:
+        """A Function of the prelude."""
+        a = self.some(lambda t: t.dtype.is_floating_point)
+        if a is None:
+            return None
+        b = self.some(lambda t: t.shape == self.space[a].shape and t.dtype.is_floating_point)
+        return self.rng.choice(
+            [
+                f"{self.fresh()} = Cube.apply({a})",
+                f"{self.fresh()} = Growth.apply({a})",
+                f"{self.fresh()}, {self.fresh()} = Pair.apply({a}, {b or a})",
+                f"{self.fresh()} = Scaled.apply({a}, 3)",
+                f"{self.fresh()} = Same.apply({a})",
+                f"{self.fresh()} = Row.apply({a}.contiguous())",
+                f"{self.fresh()}, {self.fresh()}, _ = Signed.apply({a})",
+                f"{self.fresh()} = Once.apply({a})",
+            ]
+        )
+
+    def watching(self) -> str | None:
+        """A hook of a tensor."""
+        a = self.some(lambda t: t.requires_grad)
+        if a is None:
+            return None
+        self.count += 1
+        note = f"note('{a} {self.count}', "
+        return self.rng.choice(
+            [
+                f"{a}.register_hook(lambda g: {note}g))",
+                f"{a}.register_hook(lambda g: g if g is None else g * 0.5 + 1)",
+                f"{a}.register_hook(lambda g: {note}g)).remove()",
+                f"{a}.register_post_accumulate_grad_hook(lambda p: {note}p.grad))",
+                f"{a}.retain_grad()",
+            ]
+        )
+
+    def node_hook(self) -> str | None:
+        a = self.some(lambda t: t.grad_fn is not None)
+        if a is None:
+            return None
+        self.count += 1
+        note = f"note('{a} {self.count}', "
+        return self.rng.choice(
+            [
+                f"{a}.grad_fn.register_prehook(lambda grads: {note}grads))",
+                f"{a}.grad_fn.register_hook(lambda found, given: {note}given))",
+                f"{a}.grad_fn.register_prehook(lambda grads: "
+                "tuple(g if g is None else g * 2 for g in grads))",
+                f"{a}.grad_fn.register_hook(lambda found, given: "
+                "tuple(g if g is None else g * 0.5 for g in found))",
+                f"{a}.grad_fn.metadata['{a}'] = {self.count}",
+            ]
+        )
+
+    def edge(self) -> str | None:
+        """A gradient edge is taken, or used."""
+        edges = [n for n, value in self.space.items() if type(value).__name__ == "GradientEdge"]
+        root = self.root()
+        if not edges or root is None or self.rng.random() < 0.4:
+            a = self.some(lambda t: t.requires_grad)
+            return f"e{self.fresh()} = torch.autograd.graph.get_gradient_edge({a})" if a else None
+        e = self.rng.choice(edges)
+        keep = self.rng.choice(["", ", retain_graph=True"])
+        if self.rng.random() < 0.4:
+            return f"{root}.backward(inputs=[{e}]{keep})"
+        grads = f"torch.autograd.grad({root}, [{e}], allow_unused=True{keep})"
+        return f"{self.fresh()}, = (g if g is None else g.clone() for g in {grads})"
+
+    def storage(self) -> str | None:
+        """Memory that changes behind the graph's back."""
+        a = self.some()
+        if a is None:
+            return None
+        t = self.space[a]
+        b = self.some(lambda u: u.shape == t.shape and u.dtype == t.dtype and not u._is_view())
+        return self.rng.choice(
+            [
+                f"{a}.data.mul_(2)",
+                f"{self.fresh()} = {a}.data",
+                f"{a}.data = {b or a}.detach().clone()",
+                f"{a}.set_({b or a}.detach().clone())",
+                f"{a}.requires_grad_(False)",
+                f"{a}.requires_grad_()",
+                f"torch.autograd.graph.increment_version({a})",
+                f"{a}.grad = None",
+            ]
+        )
+
+    def written_out(self) -> str | None:
+        a = self.some(lambda t: t.dtype.is_floating_point)
+        c = a and self.some(lambda t: t.shape == self.space[a].shape and t.is_contiguous())
+        if not a or not c or self.shares(a, c):
+            return None
+        form = self.rng.choice(["torch.add({a}, 1, out={c})", "torch.mul({a}, {a}, out={c})",
+                                "torch.sin({a}, out={c})"])  # fmt: skip
+        return form.format(a=a, c=c)
+
+    def putting(self) -> str | None:
+        a = self.target()
+        if a is None or self.space[a].ndim == 0 or self.space[a].shape[0] == 0:
+            return None
+        t = self.space[a]
+        if spacing(t) != spacing(t.contiguous()):
+            return None
+        n = t.shape[0]
+        picks = [self.rng.randrange(n) for _ in range(self.rng.randint(1, 2))]
+        index = f"torch.tensor({picks})"
+        rest = t.shape[1:]
+        value = self.some(
+            lambda u: u.shape == rest and u.dtype == t.dtype and not self.shares(u, t)
+        )
+        value = value or f"torch.tensor(0.5, dtype={t.dtype})"
+        source = f"{value}.expand({(len(picks), *rest)})"
+        return self.rng.choice(
+            [
+                f"{a}.index_put_(({index},), {value})",
+                f"{a}.index_put_(({index},), {value}, accumulate=True)",
+                f"{a}.index_add_(0, {index}, {source})",
+                f"{a}.index_fill_(0, {index}, 0.5)",
+                f"{a}.masked_fill_({a} > 0, 0.25)",
+                f"{a}.index_copy_(0, torch.tensor([{picks[0]}]), {value}.expand({(1, *rest)}))",
+            ]
+        )
+
+    def apart(self, a: Any, b: Any) -> bool:
+        """Whether writing to one tensor cannot change what is read of another on the way.
+
+        Where both are dense PyTorch sees it, and raises; else the result is an accident.
+        """
+        same = a.stride() == b.stride() and a.data_ptr() == b.data_ptr()
+        return not self.shares(a, b) or same or (dense(a) and dense(b))
+
+    def shares(self, a: Any, b: Any) -> bool:
+        """Whether two tensors, or the variables of these names, share memory."""
+        one, other = (self.space[n] if isinstance(n, str) else n for n in (a, b))
+        return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
     def number(self) -> str:
         return self.rng.choice(["2", "0.5", "-1", "1.5", "3", "True", "0"])
@@ -191,6 +444,10 @@ class Writer:
         b = a and self.partner(a)
         if not a or not b:
             return None
+        one, other = self.space[a], self.space[b]
+        if spacing(one) != spacing(other):  # which order in memory the result has is an accident
+            a = a if one.is_contiguous() else f"{a}.contiguous()"
+            b = b if other.is_contiguous() else f"{b}.contiguous()"
         form = self.rng.choice(
             [
                 "{a} + {b}",
@@ -231,7 +488,7 @@ class Writer:
                 "{a} > {s}",
                 "{a} == {a}",
                 "-{a}",
-                "2 ** {a}.clamp(-2, 2)",
+                "2 ** {a}.contiguous().clamp(-2, 2)",
                 "{a}.masked_fill({a} > 0.5, {s})",
             ]
         )
@@ -286,7 +543,7 @@ class Writer:
                     f"{lead}{rng.randrange(-n, n)}",
                     f"{lead}{start}:",
                     f"{lead}:{start + 1}",
-                    f"{lead}::2",
+                    f"{lead}::2" if n > 1 else f"{lead}:",
                 ]
         if t.ndim:
             forms.append("..., :1")
@@ -356,7 +613,7 @@ class Writer:
             except RuntimeError:
                 return False
 
-        b = self.some(fits) or a
+        b = self.some(lambda t: fits(t) and self.apart(self.space[a], t)) or a
         return rng.choice(
             [
                 f"{a}.add_({b})",
@@ -372,7 +629,6 @@ class Writer:
                 f"{a}.clamp_(-1, 1)",
                 f"{a}.div_({b}.abs().detach() + 1)",
                 f"{a}.{rng.choice(INPLACE_UNARY)}()",
-                f"{a}.masked_fill_({a} > 0, 0.25)",
                 f"{a}.detach().add_(1)",
                 f"{a}.lerp_({b}, 0.5)",
                 f"{a}.pow_(2)",
@@ -392,19 +648,21 @@ class Writer:
             shape = eval(f"{a}[{index}]", self.space).shape
         except Exception:
             return None
-        value = self.some(lambda t: t.shape == shape) if rng.random() < 0.6 else None
-        value = value or self.some(lambda t: t.ndim == 0) or self.number()
-        form = rng.choice(
-            [
-                f"{a}[{index}] = {value}",
-                f"{a}[{index}] = {self.number()}",
-                f"{a}[{index}] += {value}",
-                f"{a}[{index}] *= 2",
-                f"{a}[{a} > 0] = {self.number()}",
-                f"{a}[{index}].add_(1)",
-            ]
-        )
-        return form
+        part = eval(f"{a}[{index}]", self.space)
+        value = None
+        if rng.random() < 0.6:
+            value = self.some(lambda t: t.shape == shape and self.apart(part, t))
+        value = value or self.some(lambda t: t.ndim == 0 and self.apart(part, t)) or self.number()
+        forms = [
+            f"{a}[{index}] = {value}",
+            f"{a}[{index}] = {self.number()}",
+            f"{a}[{index}] += {value}",
+            f"{a}[{index}] *= 2",
+            f"{a}[{index}].add_(1)",
+        ]
+        if dense(self.space[a]):
+            forms.append(f"{a}[{a} > 0] = {self.number()}")
+        return rng.choice(forms)
 
     def indexing(self) -> str | None:
         a = self.some(lambda t: t.ndim > 0 and t.shape[0] > 0)
@@ -458,7 +716,8 @@ class Writer:
         a = self.some(lambda t: t.ndim > 0 and t.shape[-1] > 0)
         if a is None:
             return None
-        index = self.rng.choice(["0", "-1", ":1", "::2", "[0, 0]"])
+        several = self.space[a].shape[-1] > 1
+        index = self.rng.choice(["0", "-1", ":1", "::2" if several else ":", "[0, 0]"])
         dense = ".contiguous()" if "[" in index else ""
         return f"{self.fresh()} = {a}[..., {index}]{dense}"
 
@@ -482,14 +741,6 @@ class Writer:
             forms.append(f"{self.fresh()} = {a}.data")
         return self.rng.choice(forms)
 
-    def hook(self) -> str | None:
-        a = self.some(lambda t: t.requires_grad)
-        if a is None:
-            return None
-        return self.rng.choice(
-            [f"{a}.register_hook(lambda g: g * 2)", f"{a}.retain_grad()", f"{a}.grad = None"]
-        )
-
     def root(self) -> str | None:
         a = self.some(lambda t: t.requires_grad and t.numel() > 0)
         if a is None:
@@ -500,10 +751,14 @@ class Writer:
         root = self.root()
         if root is None:
             return None
-        keep = self.rng.choice(["", "retain_graph=True", "retain_graph=True"])
+        keep = self.rng.choice(["", "retain_graph=True", "retain_graph=True", "create_graph=True"])
         if self.rng.random() < 0.1:
             a = self.some(lambda t: t.requires_grad)
             return f"{a}.backward(torch.ones_like({a}))" if a else None
+        if self.rng.random() < 0.25:
+            inputs = self.names(lambda t: t.requires_grad)
+            chosen = self.rng.sample(inputs, min(len(inputs), self.rng.randint(1, 2)))
+            return f"{root}.backward(inputs=[{', '.join(chosen)}], {keep})".replace(", )", ")")
         return f"{root}.backward({keep})"
 
     def grad(self) -> str | None:
@@ -530,9 +785,8 @@ class Writer:
         first = f"torch.autograd.grad({root}, {a}, create_graph=True, allow_unused=True)[0]"
         if not isinstance(attempt(lambda: eval(first, self.space)), torch.Tensor):
             return None
-        return (
-            f"{self.fresh()} = torch.autograd.grad(({first} ** 2).sum(), {a}, allow_unused=True)[0]"
-        )
+        again = f"torch.autograd.grad(({first} ** 2).sum(), {a}, allow_unused=True)"
+        return f"{self.fresh()}, = (g if g is None else g.clone() for g in {again})"
 
     def new_leaf(self) -> str:
         return self.leaf()
@@ -545,7 +799,27 @@ class Writer:
         return f"{a} = {b} * 1" if self.rng.random() < 0.7 else f"del {a}"
 
 
+def random_program(seed: str) -> list[str]:
+    """A program that PyTorch itself runs sensibly."""
+    for again in itertools.count():
+        writer = Writer(random.Random(f"{seed}:{again}" if again else seed))
+        lines = writer.write()
+        if not writer.odd():
+            return lines
+    raise AssertionError("the loop has no end")
+
+
 # ---------------------------------------------------------------------------------------- running
+
+
+def dense(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's elements fill a piece of memory, in any order."""
+    step = 1
+    for stride, n in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if n > 1 and stride != step:
+            return False
+        step *= n
+    return True
 
 
 class State:
@@ -554,6 +828,7 @@ class State:
     def __init__(self, program: Sequence[str], library: types.ModuleType) -> None:
         self.errors: list[BaseException | None] = []
         space: dict[str, Any] = {"torch": library}
+        exec(PRELUDE, space)
         # How often an operator writes to its own fresh result is its own affair: versions are
         # counted from the statement that made the tensor. (They are kept: no id comes back.)
         born: dict[int, tuple[Any, Any]] = {}
@@ -576,11 +851,13 @@ class State:
                         born[id(value)] = value, attempt(lambda t=value: t._version)
                 if broken:
                     break
+            self.single = any(str(t.dtype) == "torch.float32" for t, _ in born.values())
             self.tensors = {n: t for n, t in space.items() if harness.is_tensor(t)}
             self.seen = {n: observe(t, born[id(t)][1]) for n, t in self.tensors.items()}
+        self.events = [] if broken else space["seen"]
         if broken:
             for seen in self.seen.values():
-                del seen["grad"]
+                del seen["grad"], seen["grad_fn of grad"]
 
 
 def observe(tensor: Any, first_version: Any) -> dict[str, Any]:
@@ -588,17 +865,22 @@ def observe(tensor: Any, first_version: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "value": tensor.detach(),
         "grad": attempt(lambda: tensor.grad),
-        "grad_fn": attempt(lambda: tensor.grad_fn and type(tensor.grad_fn).__name__),
+        "grad_fn of grad": attempt(lambda: tensor.grad is not None and node_name(tensor.grad)),
+        "grad_fn": attempt(lambda: node_name(tensor)),
     }
     for name in ("requires_grad", "is_leaf", "output_nr", "retains_grad"):
         found[name] = attempt(lambda n=name: getattr(tensor, n))
     version = attempt(lambda: tensor._version)
     found["version"] = version - first_version if isinstance(version, int) else version
-    if tensor._is_view() and tensor.numel():
+    if attempt(lambda: tensor._is_view() and tensor.numel() > 0) is True:
         # The layout of a result is its operator's choice; that of a view of it is not.
         found["strides"] = spacing(tensor)
         found["base strides"] = spacing(tensor._base)
     return found
+
+
+def node_name(tensor: Any) -> str | None:
+    return tensor.grad_fn and type(tensor.grad_fn).__name__
 
 
 def spacing(tensor: Any) -> list[int]:
@@ -653,8 +935,11 @@ def difference(program: Sequence[str], library: types.ModuleType) -> str | None:
             compare_errors(expected, actual, library)
         except Different as wrong:
             return where + str(wrong)
-    single = any("float32" in line or ".float()" in line for line in program)
-    coarse = "float32" if single else ""
+    coarse = "float32" if theirs.single else ""
+    try:
+        harness.compare(theirs.events, ours.events, library, "seen", as_dtype=coarse)
+    except Different as wrong:
+        return str(wrong)
     for name, expected in theirs.seen.items():
         if name not in ours.seen:
             return f"{name}: a tensor expected, got {type(ours.tensors.get(name)).__name__}"
@@ -689,7 +974,7 @@ def show(number: int, seed: int, program: Sequence[str], library: types.ModuleTy
     """The program as Python, with what each library raised beside the statement."""
     print(f"# program {number} of seed {seed}: {difference(program, library)}")
     theirs, ours = State(program, torch), State(program, library)
-    print(f"import {library.__name__} as torch")
+    print(f"import {library.__name__} as torch  # and PRELUDE")
     outcomes = itertools.zip_longest(program, theirs.errors, ours.errors)
     for line, expected, actual in outcomes:
         print(line)
@@ -717,7 +1002,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     passed = failed = 0
     absent: Counter[str] = Counter()
     for number in numbers:
-        program = Writer(random.Random(f"{options.seed}:{number}")).write()
+        program = random_program(f"{options.seed}:{number}")
         if options.verbose:
             print(f"# program {number}", *program, "", sep="\n")
         try:

@@ -45,6 +45,8 @@ UNINITIALISED = (
 )
 # Which of several equal elements they choose is not specified: an index counts by what stands there.
 CHOICE = {"topk": 1, "kthvalue": 1, "mode": 0}  # and where the dimension stands in their arguments
+# What they compute depends on strides.
+MEMORY = re.compile("as_strided|view_as_complex")
 # Sparse layouts, the CUDA-only, and records that run on no CPU dtype are left out.
 LEFT_OUT = re.compile(
     r"sparse|jiterator|_scaled_mm|_(flash|efficient)_attention_forward|without_cudnn"
@@ -241,7 +243,7 @@ class Trial:
             self._samples[kind] = list(self._generate(kind))
         found = self._samples[kind]
         cap = SAMPLES.get(self.dtype, SAMPLES_ELSEWHERE)
-        if kind == "reference":
+        if kind == "reference" or check == "vmap":
             cap = 40
         if self.quick and kind != "errors":
             cap = QUICK_SAMPLES
@@ -711,36 +713,163 @@ def _replace(value: Any, by_id: dict[int, Any]) -> Any:
 
 
 def check_vmap(trial: Trial, sample: Any) -> None:
-    """`vmap` over a stack of two copies of the first input, one of them reversed."""
-    calls = trial.carry(sample, requires_grad=False)
-    if not harness.is_tensor(calls[0].input) or calls[0].input.numel() == 0:
+    """`vmap` over two examples: as PyTorch's, and as a loop over the examples, gradients too."""
+    theirs, ours = trial.carry(sample, requires_grad=False)
+    tensors = [t for t in flatten((ours.input, ours.args, ours.kwargs)) if t.numel()]
+    if not tensors:
         raise Skip("no tensor to batch")
-    outputs: list[Any] = []
-    for call, library, function in (
-        (calls[0], torch, trial.op.op),
-        (calls[1], trial.library, trial.function),
-    ):
+    try:
+        compare_mapped(trial, theirs, ours, tensors)
+    finally:
+        batched = sys.modules.get(trial.library.__name__ + ".graph.batched")
+        if batched is not None and batched.told:
+            trial.notes.add("examples one by one")
+            batched.told.clear()
+
+
+def compare_mapped(trial: Trial, theirs: Call, ours: Call, tensors: Sequence[Any]) -> None:
+    seen = vmap_of_first(trial, torch, theirs, trial.op.op)
+    wanted = None if isinstance(seen, Exception) else seen
+    if wanted is not None:
+        found = trial.guard(lambda: _raised(vmap_of_first(trial, trial.library, ours, None)))
+        try:
+            if trial.op.name in CHOICE:
+                compare(wanted, found, trial.library, values=False)
+            else:
+                trial.compare(wanted, found, (theirs, ours))
+        except Different:
+            if not examples_differ(trial, theirs, ours):
+                raise
+    state = trial.library.get_rng_state()
+    trial.guard(lambda: ours.of(trial.function))
+    if not trial.library.equal(state, trial.library.get_rng_state()):
+        return  # random: the loop draws other numbers
+    for axis, chosen in ((0, tensors[:1]), (-1, tensors)):
+        if axis and MEMORY.match(trial.op.name):
+            continue  # it shows how examples lie in memory, which a loop's copies do otherwise
+        try:
+            compare_with_loop(trial, ours, axis, chosen)
+        except Different:
+            places = [any(t is c for c in chosen) for t in tensors]
+            if not refused(trial, theirs, axis, places):
+                raise
+
+
+def vmap_of_first(trial: Trial, library: Any, call: Call, function: Any) -> Any:
+    """The operator over a stack of the first input and of it reversed; or what that raised."""
+    if not harness.is_tensor(call.input) or not call.input.numel():
+        return Skip("the first input is no tensor")
+    function = function or trial.function
+    library.manual_seed(
+        trial.seed
+    ) if library is not torch else torch.default_generator.manual_seed(trial.seed)
+    try:
+        batch = library.stack([call.input, flipped(call.input)])
         vmap = resolve(library, "func.vmap")
+        return vmap(lambda x: function(x, *call.args, **call.kwargs), randomness="different")(batch)
+    except Exception as error:
+        return error
 
-        def run(
-            call: Call = call, library: Any = library, function: Any = function, vmap: Any = vmap
-        ) -> Any:
-            flipped = call.input.flip(0) if call.input.ndim else call.input
-            batch = library.stack([call.input, flipped])
-            return vmap(lambda x: function(x, *call.args, **call.kwargs), randomness="different")(
-                batch
+
+def refused(trial: Trial, call: Call, axis: int, places: Sequence[bool]) -> bool:
+    """Whether PyTorch refuses to map the operator: over a shape that depends on values, say."""
+    tensors = [t for t in flatten((call.input, call.args, call.kwargs)) if t.numel()]
+    chosen = [t for t, place in zip(tensors, places, strict=True) if place]
+
+    def one(*examples: Any) -> Any:
+        by_id = {id(t): x for t, x in zip(chosen, examples, strict=True)}
+        return flatten(_replace(call, by_id).of(trial.op.op))
+
+    try:
+        torch.vmap(one, axis, axis)(*[torch.stack([t, flipped(t)], axis) for t in chosen])
+    except Exception:
+        return True
+    return False
+
+
+def examples_differ(trial: Trial, theirs: Call, ours: Call) -> bool:
+    """Whether an example by itself has another result in PyTorch: then vmap has no part in that."""
+    for change in (lambda t: t, flipped):
+        calls = theirs._replace(input=change(theirs.input)), ours._replace(input=change(ours.input))
+        try:
+            trial.compare(trial.expected(calls[0]), trial.actual(calls[1]), calls)
+        except (Different, Skip):
+            return True
+    return False
+
+
+def _raised(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def flipped(tensor: Any) -> Any:
+    return tensor.flip(0) if tensor.ndim else tensor
+
+
+def compare_with_loop(trial: Trial, call: Call, axis: int, chosen: Sequence[Any]) -> None:
+    """The operator under `vmap` over some of its tensors, examples along an axis, against the same
+    calls one by one: outputs, and their gradients for all floating inputs."""
+    library = trial.library
+    others = [
+        t for t in flatten((call.input, call.args, call.kwargs)) if not any(t is c for c in chosen)
+    ]
+    floating = [t for t in (*chosen, *others) if t.is_floating_point() or t.is_complex()]
+    results = []
+    for mapped in (False, True):
+        batches = [library.stack([t, flipped(t)], axis) for t in chosen]
+        leaves = {id(t): t.clone() for t in others}
+        for t, copy in zip((*chosen, *others), (*batches, *leaves.values()), strict=True):
+            if trial.differentiable and any(t is f for f in floating):
+                copy.requires_grad_()
+
+        def one(*examples: Any, leaves: Any = leaves) -> Any:
+            by_id = {**leaves, **{id(t): x for t, x in zip(chosen, examples, strict=True)}}
+            given = _replace(call, by_id)
+            return given.process(given.of(trial.function))
+
+        try:
+            if mapped:
+                outs = trial.guard(lambda: flatten(library.vmap(one, axis, axis)(*batches)))
+            else:
+                rows = [
+                    flatten(one(*[b.select(axis, i).clone() for b in batches])) for i in range(2)
+                ]
+                outs = [library.stack(column, axis) for column in zip(*rows, strict=True)]
+        except (Different, Absent):
+            raise
+        except Exception as error:  # the examples do not fit together
+            raise Skip(f"the loop: {error}") from None
+        grads: list[Any] = []
+        wants = [o for o in outs if o.requires_grad]
+        if wants:
+            cotangents = [library.ones_like(o) * (0.5 + i) for i, o in enumerate(wants)]
+            inputs = [x for x in (*batches, *leaves.values()) if x.requires_grad]
+            grads = trial.guard(
+                lambda: list(library.autograd.grad(wants, inputs, cotangents, allow_unused=True))
             )
-
-        if library is torch and not outputs:
-            torch.default_generator.manual_seed(trial.seed)
+        results.append((outs, grads))
+    for what, expected, actual in zip(("output", "gradient"), *results, strict=True):
+        if len(expected) != len(actual):
+            raise Different(f"{what}s: {len(expected)} by the loop, {len(actual)} by vmap")
+        for index, (one_by_one, at_once) in enumerate(zip(expected, actual, strict=True)):
+            if (one_by_one is None) != (at_once is None):
+                rest = one_by_one if at_once is None else at_once
+                if np.any(harness.array(rest) != 0):
+                    raise Different(f"{what} {index}: None on one side")
+                continue
+            if one_by_one is None:
+                continue
+            kinds = [(str(t.dtype), tuple(t.shape)) for t in (one_by_one, at_once)]
+            if kinds[0] != kinds[1]:
+                raise Different(f"{what} {index}: {kinds[0]} by the loop, {kinds[1]} by vmap")
+            arrays = harness.array(one_by_one), harness.array(at_once)
             try:
-                outputs.append(run())
-            except Exception as error:
-                raise Skip(f"PyTorch: {error}") from None
-        else:
-            trial.library.manual_seed(trial.seed)
-            outputs.append(trial.guard(run))
-    compare(outputs[0], outputs[1], trial.library)
+                harness.compare_arrays(*arrays, kinds[0][0].removeprefix("torch."))
+            except Different as difference:
+                raise Different(f"{what} {index}, vmap over {len(chosen)} along {axis}: "
+                                f"{difference}") from None  # fmt: skip
 
 
 CHECKS: dict[str, Callable[[Trial, Any], None]] = {

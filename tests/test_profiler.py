@@ -49,6 +49,17 @@ def test_operators_derivatives_and_ranges_are_recorded_in_order():
     assert w.grad is not None and modes.current() is modes.ON
 
 
+def test_leaves_with_hooks_are_recorded_too():
+    w = torch.ones(2, requires_grad=True)
+    seen = []
+    handle = w.register_hook(seen.append)
+    with profile() as prof:
+        (w * 2.0).sum().backward()
+    handle.remove()
+    assert len(seen) == 1
+    assert names(prof)[-1] == "torch::autograd::AccumulateGrad"
+
+
 def test_results_are_those_without_a_profile():
     plain = step().grad.tolist()
     with profile():

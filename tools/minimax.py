@@ -92,7 +92,10 @@ class Fit:
         return fixed
 
 
-def polynomials() -> dict[str, tuple[Fit, float]]:
+ERFCX_CENTRE = mpf("3.625"), mpf("2.25")  # for double and float: the middle of what is fitted
+
+
+def polynomials() -> dict[str, tuple[Fit | dict[str, Fit], float]]:
     """Name -> what is fitted, and bits to reach beyond those of the type (float, double)."""
     ln2, quarter = mp.ln2 / 2 + mpf("1e-3"), mp.pi / 4 + mpf("1e-4")
     low = -ln2
@@ -106,11 +109,17 @@ def polynomials() -> dict[str, tuple[Fit, float]]:
         return (mp.log((1 + s) / (1 - s)) - 2 * s - 2 * s**3 / 3) / s**5
 
     edge = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.001")
-    scaled = lambda t: 4 * (1 + t) / (1 - t)  # noqa: E731  (x - 4) / (x + 4) = t
 
-    def erfcx(t: mpf) -> mpf:
-        x = scaled(t)
-        return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
+    def erfcx(centre: mpf, largest: float) -> Fit:
+        def f(t: mpf) -> mpf:
+            x = centre * (1 + t) / (1 - t)
+            return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x) - 1
+
+        first, last = ((x - centre) / (x + centre) for x in (mpf("0.48"), mpf(largest)))
+        return Fit(f, lambda t: 1 / (1 + f(t)), first, last, points=600)
+
+    def sinh(z: mpf) -> mpf:
+        return (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z
 
     def erf(z: mpf) -> mpf:
         x = mp.sqrt(z)
@@ -150,12 +159,11 @@ def polynomials() -> dict[str, tuple[Fit, float]]:
             4,
         ),
         # erf(x) = x + x P(x**2)
-        "ERF": (Fit(erf, lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), mpf(0), mpf("0.85")), 4),
-        # exp(x**2) erfc(x) = P((x - 4) / (x + 4)) / (1 + 2 x)
-        "ERFCX": (
-            Fit(erfcx, lambda t: 1 / erfcx(t), mpf(-1), mpf(28 - 4) / (28 + 4), points=600),
-            3,
-        ),
+        "ERF": (Fit(erf, lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), mpf(0), mpf("0.26")), 4),
+        # exp(x**2) erfc(x) = (1 + P((x - c) / (x + c))) / (1 + 2 x)
+        "ERFCX": ({"double": erfcx(ERFCX_CENTRE[0], 28.0), "float": erfcx(ERFCX_CENTRE[1], 10.5)}, 4),
+        # sinh(x) = x + x**3 P(x**2)
+        "SINH": (Fit(sinh, lambda z: z, mpf(0), mpf("1.001")), 4),
     }  # fmt: skip
 
 
@@ -180,6 +188,7 @@ def constants() -> dict[str, list[mpf]]:
         found[f"HALF_PI_{kind}"] = parts(mp.pi / 2, bits, bits, bits)
     found["HALF_PI_DOUBLE_SHORT"] = parts(mp.pi / 2, 27, 27, 27, 53)
     found["HALF_PI_FLOAT_SHORT"] = parts(mp.pi / 2, 12, 12, 12, 24)
+    found["ERFCX_CENTRE_DOUBLE"], found["ERFCX_CENTRE_FLOAT"] = [ERFCX_CENTRE[0]], [ERFCX_CENTRE[1]]
     found["GELU_TANH_A"] = parts(mp.sqrt(8 / mp.pi), 53, 53)
     found["GELU_TANH_B"] = parts(mp.sqrt(8 / mp.pi) * mpf("0.044715"), 53, 53)
     return found
@@ -194,10 +203,11 @@ def derive() -> str:
         "from __future__ import annotations",
         "",
     ]
-    for name, (fit, margin) in polynomials().items():
+    for name, (fits, margin) in polynomials().items():
         for kind, bits in (("double", 53), ("float", 24)):
             if kind == "float" and name == "LOG_MORE":
                 continue  # float32's pow is computed in float64
+            fit = fits[kind] if isinstance(fits, dict) else fits
             aim = mpf(2) ** -(bits + margin)
             degree = next(d for d in range(2, 40) if fit.error(fit.remez({}, d)) < aim)
             while fit.error(fit.rounded(degree, bits)) > 2 * aim:

@@ -52,7 +52,7 @@ _operators = _ops.install(globals())
 globals().update(_dtypes)  # after the operators: `torch.float` is a dtype
 
 # Namespaces, loaded when first used: `import leafgrad` stays quick.
-_NAMESPACES = ("autograd", "backends", "cuda", "fft", "func", "linalg", "masked", "nn", "optim",
+_NAMESPACES = ("autograd", "backends", "compile", "cuda", "fft", "func", "linalg", "masked", "nn", "optim",
                "profiler", "random", "see", "serialization", "signal", "special", "utils",
                "version")  # fmt: skip
 # Names that live in one of them.

@@ -195,7 +195,7 @@ def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
     """Zeros of a shape to write into, of the kind of array (and the dtype) that `like` is."""
     if like.__class__ is np.ndarray:
         return np.zeros(shape, dtype or like.dtype)
-    return np.zeros_like(like, dtype=dtype, shape=shape)
+    return np.zeros_like(like, dtype=dtype, order="C", shape=shape)
 
 
 def address(array: Any) -> int:
@@ -229,8 +229,11 @@ def computed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def refused(error: Exception) -> bool:
-    """Whether a duck refused. To set an element of an array, NumPy asks twice and says so itself."""
-    return isinstance(error, Opaque) or isinstance(error.__cause__, Opaque)
+    """Whether a function failed because an argument was a duck, as far as the error tells.
+
+    NumPy says so itself where it cannot convert one, or wraps what a duck said.
+    """
+    return isinstance(error, TypeError) or isinstance(error.__cause__, Opaque)
 
 
 # Of functions that are not NumPy's, what they do to a batch: function -> rule(level, *args), as in

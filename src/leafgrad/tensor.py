@@ -611,7 +611,7 @@ def _rebuild(cls: type, array: Any, requires_grad: bool, name: str, kept: dict[s
 def tensor_extra(tensor: Tensor) -> Any:
     """The `Extra` that keeps a tensor's hooks: its node's, or a leaf's own."""
     edge = edge_of(tensor)
-    if edge is None or edge is tensor:
+    if edge is None or edge is tensor or edge is NOWHERE:
         return leaf_extra(tensor), 0
     node, number = function_of(edge)
     return node.more(), number

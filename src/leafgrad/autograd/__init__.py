@@ -6,9 +6,8 @@ import importlib
 from typing import Any
 
 from ..graph.anomaly import detect_anomaly, set_detect_anomaly
-from ..graph.engine import backward, grad
-from ..graph.function import Function
-from ..graph.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from ..graph.engine import backward, grad, queue_callback
+from ..graph.function import Function, NestedIOFunction
 from ..graph.modes import (
     enable_grad,
     inference_mode,
@@ -16,13 +15,21 @@ from ..graph.modes import (
     no_grad,
     set_grad_enabled,
 )
+from ..graph.saved import SavedTensor
 from ..tensor import Tensor
 from . import function, grad_mode, graph
+from .grad_mode import (
+    enforce_grad_layout_policy,
+    is_multithreading_enabled,
+    set_multithreading_enabled,
+)
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
-__all__ = ["Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
-           "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph",
-           "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
-           "set_grad_enabled", "variable"]  # fmt: skip
+__all__ = ["Function", "GradcheckError", "NestedIOFunction", "SavedTensor", "Variable", "backward",
+           "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "function", "grad",
+           "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+           "is_grad_enabled", "is_multithreading_enabled", "no_grad", "set_detect_anomaly",
+           "set_grad_enabled", "set_multithreading_enabled", "variable"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -36,8 +43,16 @@ class _VariableMeta(type):
         return isinstance(value, Tensor)
 
 
+class _Engine:
+    """What programs ask of PyTorch's engine."""
+
+    queue_callback = staticmethod(queue_callback)
+
+
 class Variable(metaclass=_VariableMeta):
     """The old name of Tensor: `Variable(data, requires_grad=False)` is a tensor on that memory."""
+
+    _execution_engine = _Engine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         made = Tensor() if data is None else data.detach()

@@ -1,5 +1,14 @@
 """torch.autograd.function."""
 
-from ..graph.function import Function, FunctionCtx, once_differentiable
+from ..graph.function import (
+    BackwardCFunction,
+    Function,
+    FunctionCtx,
+    FunctionMeta,
+    InplaceFunction,
+    NestedIOFunction,
+    once_differentiable,
+)
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction",
+           "NestedIOFunction", "once_differentiable"]  # fmt: skip

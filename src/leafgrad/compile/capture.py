@@ -29,7 +29,18 @@ from ..graph import engine
 from ..graph.node import clock
 from ..graph.source import INTERNAL
 from ..tensor import COUNT, Tensor
-from .program import Const, Guard, Input, Program, Value, assign, changed, restrided, ufunc_of
+from .program import (
+    Const,
+    Guard,
+    Input,
+    Program,
+    Value,
+    assign,
+    changed,
+    diagonal,
+    restrided,
+    ufunc_of,
+)
 
 __all__ = ["Captured", "Recorder", "Seen", "recording"]
 
@@ -98,6 +109,19 @@ class Captured(Duck):
         return self.held.flags
 
     @property
+    def base(self) -> Any:
+        """The whole memory of a view; None for what is no view."""
+        whole = self._storage.array
+        if _same_place(whole, self.held):
+            return None
+        return Captured(self._recorder, whole, self._storage)
+
+    @property
+    def whole(self) -> Any:
+        """Itself: it holds one example."""
+        return self
+
+    @property
     def address(self) -> int:
         """Where the array lies: places of views are told by differences of these."""
         return address(self.held)
@@ -107,6 +131,10 @@ class Captured(Duck):
         if self._recorder.done:
             return strided(self.held, shape, strides, start)
         return self._recorder.window(self, shape, strides, start)
+
+    def window(self, memory: Any, shape: Any, strides: Any, start: int) -> Any:
+        """Likewise, on memory that is given."""
+        return strided(memory, shape, strides, start)
 
     def _get_real(self) -> Any:
         return np.real(self)
@@ -482,9 +510,10 @@ class Recorder:
             self.generators[id(generator)] = generator, get_state(generator)
         found = method(generator, *_plain(args), **_plain(kwargs))
         given = self.read(args), self.read(kwargs)
-        result = found if isinstance(found, np.ndarray) else np.zeros(())
+        drawn = isinstance(found, (np.ndarray, np.generic))
+        result = np.asarray(found if drawn else 0)
         value = self.emit(method, (generator, *given[0]), given[1], result, effect=True)
-        return Captured(self, found, Storage(found, value)) if result is found else found
+        return Captured(self, result, Storage(result, value)) if drawn else found
 
     def _apply(self, function: Any, args: Any, kwargs: Any) -> Any:
         given = self.read(args), self.read(kwargs)
@@ -559,6 +588,8 @@ class Recorder:
         """Make sure that memory can be put back to what it was, before it is written."""
         if target.__class__ is not Captured:
             raise Opaque("a captured array is written to one that is not")
+        if any(s == 0 and n > 1 for s, n in zip(target.strides, target.shape, strict=True)):
+            self.fail("an expanded tensor is written to")
         storage = target._storage
         if storage.input is not None and storage.before is None:
             storage.before = storage.array.copy()
@@ -647,6 +678,19 @@ class Recorder:
         args = held.strides, shape, strides, start
         value = self.emit(restrided, (x.value(), *args), {}, found)
         return Captured(self, found, x._storage, x, (restrided, args, {}), value)
+
+    def broadcast_to(self, x: Any, shape: Any, subok: bool = False) -> Any:
+        """np.broadcast_to, as a view that can be written to: so are expanded tensors."""
+        found = np.broadcast_to(x.held, shape)
+        found = np.lib.stride_tricks.as_strided(x.held, found.shape, found.strides)
+        value = self.emit(np.broadcast_to, (x.value(), found.shape), {}, found)
+        link = np.broadcast_to, (found.shape,), {}
+        return Captured(self, found, x._storage, x, link, value)
+
+    def transpose(self, x: Any, axes: Any = None) -> Any:
+        """np.transpose, its axes as integers."""
+        given = () if axes is None else (tuple(operator.index(a) for a in axes),)
+        return self._apply(np.transpose, (x, *given), {})
 
     def view(self, x: Any, dtype: Any = None, **kwargs: Any) -> Any:
         """ndarray.view: of another dtype, or the same."""
@@ -775,6 +819,10 @@ _SPECIAL: dict[Any, Any] = {
     operator.setitem: Recorder.setitem,
     np.lib.stride_tricks.as_strided: Recorder.as_strided,
     np.ndarray.view: Recorder.view,
+    np.transpose: Recorder.transpose,
+    np.broadcast_to: Recorder.broadcast_to,
+    np.diagonal: lambda self, x, *args, **kw: self._apply(diagonal, (x, *args), kw),
+    np.ndarray.diagonal: lambda self, x, *args, **kw: self._apply(diagonal, (x, *args), kw),
     np.ndarray.fill: lambda self, x, value: self.copyto(x, value, casting="unsafe"),
     np.ndarray.sort: lambda self, x, *args, **kw: self._mutate(np.ndarray.sort, (x, *args), kw),
     **{

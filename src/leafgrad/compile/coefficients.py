@@ -129,72 +129,80 @@ ASIN_FLOAT = (  # relative error 2**-31.7
     float.fromhex("0x1.349dfe0000000p-5"),
 )
 
-ERF_DOUBLE = (  # relative error 2**-56.3
-    float.fromhex("0x1.06eba8214db69p-3"),
-    float.fromhex("-0x1.812746b037a22p-2"),
-    float.fromhex("0x1.ce2f21a045485p-4"),
-    float.fromhex("-0x1.b82ce313365ebp-6"),
-    float.fromhex("0x1.565bcd2609fbap-8"),
-    float.fromhex("-0x1.c02db7b248079p-11"),
-    float.fromhex("0x1.f9a380afe7066p-14"),
-    float.fromhex("-0x1.f4d784ec55231p-17"),
-    float.fromhex("0x1.ba1117f739d31p-20"),
-    float.fromhex("-0x1.5fe7d1143acabp-23"),
-    float.fromhex("0x1.f516b64849617p-27"),
-    float.fromhex("-0x1.07f3e481824fep-30"),
+ERF_DOUBLE = (  # relative error 2**-56.0
+    float.fromhex("0x1.06eba8214db68p-3"),
+    float.fromhex("-0x1.812746b03794bp-2"),
+    float.fromhex("0x1.ce2f21a034a33p-4"),
+    float.fromhex("-0x1.b82ce30aa88b5p-6"),
+    float.fromhex("0x1.565bcada0e1c4p-8"),
+    float.fromhex("-0x1.c02d0262a1d08p-11"),
+    float.fromhex("0x1.f982469c00b9ep-14"),
+    float.fromhex("-0x1.f143b452a2abbp-17"),
+    float.fromhex("0x1.8444cc4a675a0p-20"),
 )
 
-ERF_FLOAT = (  # relative error 2**-30.1
+ERF_FLOAT = (  # relative error 2**-29.1
     float.fromhex("0x1.06eba80000000p-3"),
-    float.fromhex("-0x1.8127400000000p-2"),
-    float.fromhex("0x1.ce2d640000000p-4"),
-    float.fromhex("-0x1.b801180000000p-6"),
-    float.fromhex("0x1.5449e40000000p-8"),
-    float.fromhex("-0x1.a606c20000000p-11"),
-    float.fromhex("0x1.4f562e0000000p-14"),
+    float.fromhex("-0x1.8127320000000p-2"),
+    float.fromhex("0x1.ce24640000000p-4"),
+    float.fromhex("-0x1.b64d080000000p-6"),
+    float.fromhex("0x1.344ae00000000p-8"),
 )
 
-ERFCX_DOUBLE = (  # relative error 2**-54.1
-    float.fromhex("0x1.3ba5916e9fd7fp+0"),
-    float.fromhex("-0x1.1df1ad154a28cp-3"),
-    float.fromhex("0x1.f7f5df66fd670p-7"),
-    float.fromhex("0x1.16ecefcfa53f1p-4"),
-    float.fromhex("-0x1.9ddb23c3e8863p-4"),
-    float.fromhex("0x1.7fee004e1060bp-4"),
-    float.fromhex("-0x1.0fb06dfe55945p-4"),
-    float.fromhex("0x1.3079edf6cf43dp-5"),
-    float.fromhex("-0x1.0962388298734p-6"),
-    float.fromhex("0x1.49c6726f7dc47p-8"),
-    float.fromhex("-0x1.8d4a9c4d70b3ep-11"),
-    float.fromhex("-0x1.a1df162a42a06p-13"),
-    float.fromhex("0x1.3be06c03b47dep-13"),
-    float.fromhex("-0x1.995ace2493113p-16"),
-    float.fromhex("-0x1.788dd1177cfd0p-17"),
-    float.fromhex("0x1.7f346f55373fdp-18"),
-    float.fromhex("0x1.3bda9938a4799p-22"),
-    float.fromhex("-0x1.bb6ffa8a1ea4ep-21"),
-    float.fromhex("0x1.3e479b60307b7p-24"),
-    float.fromhex("0x1.d9e05ecf773a1p-24"),
-    float.fromhex("-0x1.2c2034b1f0471p-26"),
-    float.fromhex("-0x1.e375ff28310b4p-27"),
-    float.fromhex("0x1.cd0aee3871ce4p-30"),
-    float.fromhex("0x1.4956f7ef24d79p-30"),
+ERFCX_DOUBLE = (  # relative error 2**-54.5
+    float.fromhex("0x1.eb4b8f02d35aep-3"),
+    float.fromhex("-0x1.1f3abf6d07286p-3"),
+    float.fromhex("-0x1.9f1778ec26361p-9"),
+    float.fromhex("0x1.6fbcd71b71227p-4"),
+    float.fromhex("-0x1.cb8028489118ep-4"),
+    float.fromhex("0x1.72df821018710p-4"),
+    float.fromhex("-0x1.ba9e3e60e66cap-5"),
+    float.fromhex("0x1.850f4144421f4p-6"),
+    float.fromhex("-0x1.bf7feb9045695p-8"),
+    float.fromhex("0x1.280c8f0a0f50dp-11"),
+    float.fromhex("0x1.0de75be5523bbp-11"),
+    float.fromhex("-0x1.d50a57f4ca531p-13"),
+    float.fromhex("-0x1.87a5345bdefd5p-19"),
+    float.fromhex("0x1.e8dc53059d074p-16"),
+    float.fromhex("-0x1.4b9512d9dea4fp-18"),
+    float.fromhex("-0x1.c3045f56ae515p-19"),
+    float.fromhex("0x1.2627101aa503bp-20"),
+    float.fromhex("0x1.bc644522a47f0p-22"),
+    float.fromhex("-0x1.8407b27b2728bp-23"),
+    float.fromhex("-0x1.d9bb2407fe5c8p-25"),
+    float.fromhex("0x1.561a822efb5b5p-26"),
+    float.fromhex("0x1.8545136daf308p-28"),
 )
 
-ERFCX_FLOAT = (  # relative error 2**-24.9
-    float.fromhex("0x1.3ba5920000000p+0"),
-    float.fromhex("-0x1.1df1ac0000000p-3"),
-    float.fromhex("0x1.f7f6000000000p-7"),
-    float.fromhex("0x1.16ec920000000p-4"),
-    float.fromhex("-0x1.9ddba20000000p-4"),
-    float.fromhex("0x1.7ff1f60000000p-4"),
-    float.fromhex("-0x1.0fac6c0000000p-4"),
-    float.fromhex("0x1.3054f60000000p-5"),
-    float.fromhex("-0x1.09a1880000000p-6"),
-    float.fromhex("0x1.4c6a8a0000000p-8"),
-    float.fromhex("-0x1.7d343c0000000p-11"),
-    float.fromhex("-0x1.01110c0000000p-12"),
-    float.fromhex("0x1.f90f4a0000000p-14"),
+ERFCX_FLOAT = (  # relative error 2**-26.6
+    float.fromhex("0x1.157bc20000000p-2"),
+    float.fromhex("-0x1.c39b660000000p-4"),
+    float.fromhex("-0x1.0bd6740000000p-3"),
+    float.fromhex("0x1.52721e0000000p-3"),
+    float.fromhex("-0x1.5481e60000000p-4"),
+    float.fromhex("0x1.76c4da0000000p-7"),
+    float.fromhex("0x1.08f57e0000000p-7"),
+    float.fromhex("-0x1.546d220000000p-9"),
+    float.fromhex("-0x1.2af3700000000p-10"),
+    float.fromhex("0x1.7934100000000p-12"),
+    float.fromhex("0x1.7f85c40000000p-13"),
+)
+
+SINH_DOUBLE = (  # relative error 2**-61.7
+    float.fromhex("0x1.5555555555556p-3"),
+    float.fromhex("0x1.1111111111020p-7"),
+    float.fromhex("0x1.a01a01a036c6cp-13"),
+    float.fromhex("0x1.71de3a3b6a048p-19"),
+    float.fromhex("0x1.ae646f9854e0ep-26"),
+    float.fromhex("0x1.61171c8ec161bp-33"),
+    float.fromhex("0x1.b5bbb2dc8bb22p-41"),
+)
+
+SINH_FLOAT = (  # relative error 2**-31.5
+    float.fromhex("0x1.5555560000000p-3"),
+    float.fromhex("0x1.1110e20000000p-7"),
+    float.fromhex("0x1.a021520000000p-13"),
+    float.fromhex("0x1.75a83e0000000p-19"),
 )
 
 LN2_DOUBLE = (
@@ -261,6 +269,14 @@ HALF_PI_FLOAT_SHORT = (
     float.fromhex("-0x1.2ae0000000000p-18"),
     float.fromhex("-0x1.dea0000000000p-31"),
     float.fromhex("0x1.1846980000000p-44"),
+)
+
+ERFCX_CENTRE_DOUBLE = (
+    float.fromhex("0x1.d000000000000p+1"),
+)
+
+ERFCX_CENTRE_FLOAT = (
+    float.fromhex("0x1.2000000000000p+1"),
 )
 
 GELU_TANH_A = (

@@ -18,7 +18,8 @@ from ..graph.node import LEAF, Freed, Output
 from ..tensor import COUNT, MARK, Tensor
 from .capture import Captured, Recorder, Seen, Storage, _get
 from .guards import Fact, Place, Reach
-from .program import Const, Input, Output as Result, place
+from .program import Const, Input, place
+from .program import Output as Result
 
 __all__ = ["Effects"]
 

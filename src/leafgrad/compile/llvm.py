@@ -115,12 +115,12 @@ DTYPES = {
     "uint16": _Dtype("i16", "i16", False),
     "uint32": _Dtype("i32", "i32", False),
     "uint64": _Dtype("i64", "i64", False),
-    "float16": _Dtype("half", "float", True, True),
+    "float16": _Dtype("i16", "float", True, True),
     "bfloat16": _Dtype("i16", "float", True, True),
     "float32": _Dtype("float", "float", True, True),
     "float64": _Dtype("double", "double", True, True),
 }
-_SIZES = {"i8": 1, "i16": 2, "half": 2, "i32": 4, "float": 4, "i64": 8, "double": 8}
+_SIZES = {"i8": 1, "i16": 2, "i32": 4, "float": 4, "i64": 8, "double": 8}
 
 
 # The description of a kernel
@@ -657,22 +657,50 @@ def _cast(value: V, old: str, new: str) -> V:
 
 def _rounded(value: V, dtype: str) -> V:
     """A result as it is when it has been through memory: float16 and bfloat16 round."""
-    if dtype == "float16":
-        return value.convert("fptrunc", "half").convert("fpext", "float")
-    if dtype == "bfloat16":
-        return _from_bfloat16(_to_bfloat16(value))
+    if dtype in ("float16", "bfloat16"):
+        return _from_memory(_to_memory(value, dtype), dtype)
     return value
 
 
-def _to_bfloat16(value: V) -> V:
-    bits = value.bits()
-    near = (bits + 0x7FFF + (bits.shifted_down(16) & 1)).shifted_down(16)
-    near = where(is_nan(value), bits.shifted_down(16) | 0x40, near)
-    return near.convert("trunc", "i16")
+def _from_memory(value: V, dtype: str) -> V:
+    """An element as it is read, as it is in registers."""
+    if dtype == "bool":
+        return value.differs(0)
+    if dtype == "bfloat16":
+        return (value.convert("zext", "i32") << 16).floating()
+    if dtype == "float16":
+        if value.out.module.target.half:
+            return value.convert("bitcast", "half").convert("fpext", "float")
+        bits = value.convert("zext", "i32")
+        size = (bits & 0x7FFF) << 13
+        # A shift of the exponent by a product: it takes care of subnormal numbers.
+        finite = (size.floating() * 2.0**112).bits()
+        size = where(size.compare("uge", 0x7C00 << 13), size | 0x7F800000, finite)
+        return (size | ((bits & 0x8000) << 16)).floating()
+    return value
 
 
-def _from_bfloat16(bits: V) -> V:
-    return (bits.convert("zext", "i32") << 16).floating()
+def _to_memory(value: V, dtype: str) -> V:
+    """A value in registers, as it is written."""
+    if dtype == "bool":
+        return value.convert("zext", "i8")
+    if dtype == "bfloat16":
+        bits = value.bits()
+        near = (bits + 0x7FFF + (bits.shifted_down(16) & 1)).shifted_down(16)
+        near = where(is_nan(value), bits.shifted_down(16) | 0x40, near)
+        return near.convert("trunc", "i16")
+    if dtype == "float16":
+        if value.out.module.target.half:
+            return value.convert("fptrunc", "half").convert("bitcast", "i16")
+        size = absolute(value)
+        bits = size.bits()
+        near = (bits + (((15 - 127) << 23) + 0xFFF) + (bits.shifted_down(13) & 1)).shifted_down(13)
+        # Adding 1/2 rounds what is subnormal in float16 to its last place.
+        small = (size + 0.5).bits() - 0x3F000000
+        near = where(size < 2.0**-14, small, near)
+        near = where(size < 65520.0, near, where(is_nan(value), near.like(0x7E00), 0x7C00))
+        return (near | (value.bits().shifted_down(16) & 0x8000)).convert("trunc", "i16")
+    return value
 
 
 # Reductions: (where they start, how two are joined)
@@ -1169,20 +1197,7 @@ class _Writer:
     def across(self, r: Value, total: V) -> V:
         while total.type.lanes > 1:
             half = total.type.lanes // 2
-            type = Type(total.type.kind, half)
-            low, high = (
-                self.out.value(
-                    type if half > 1 else type,
-                    f"shufflevector {total.type.text} {total.text}, {total.type.text} poison, "
-                    f"<{half} x i32> <{', '.join(f'i32 {i}' for i in lanes)}>",
-                )
-                if half > 1
-                else self.out.value(
-                    type, f"extractelement {total.type.text} {total.text}, i32 {lanes[0]}"
-                )
-                for lanes in (range(half), range(half, 2 * half))
-            )
-            total = self.join(r, low, high)
+            total = self.join(r, _lanes(total, 0, half), _lanes(total, half, half))
         return total
 
     # Loops
@@ -1309,7 +1324,7 @@ class _Writer:
         known = isinstance(node.extent, int) and node.extent % width == 0
         if not known and self.can_mask(node) and _time(node) > _LONG:
             # one copy of a long body: every step under a mask
-            sums = self.counted(node, begin, end, width, start, self.masked_tail)
+            sums = self.counted(node, begin, end, width, start, self.under_mask)
             self.lanes = 1
             return sums
         whole: int | V
@@ -1325,12 +1340,13 @@ class _Writer:
             rest = whole < high
         sums = self.counted(node, begin, whole, width, start)
         if rest is not False:
-            tail = self.masked_tail if self.can_mask(node) else self.scalar_tail
-            if rest is True:
-                sums = tail(node, whole, end, sums)
-            else:
-                assert isinstance(rest, V)
+            tail = self.under_mask if self.can_mask(node) else self.scalar_tail
+            if isinstance(rest, V):
                 sums = self.branch(rest, sums, lambda s: tail(node, whole, end, s))
+            elif self.can_mask(node) or end - whole == 1:
+                sums = self.short_tail(node, whole, end, sums)
+            else:
+                sums = self.scalar_tail(node, whole, end, sums)
         self.lanes = 1
         return sums
 
@@ -1352,37 +1368,70 @@ class _Writer:
             if v.op in ("load", "store")
         )
 
-    def masked_tail(
+    def under_mask(
         self, node: Loop, begin: int | V, end: int | V, sums: dict[Value, V]
     ) -> dict[Value, V]:
-        """The last steps, fewer than there are lanes: one step under a mask."""
-        if isinstance(begin, int) and isinstance(end, int):
-            lanes = ", ".join(f"i1 {str(i < end - begin).lower()}" for i in range(self.lanes))
-            self.mask = V(f"<{lanes}>", Type("i1", self.lanes), self.out)
-        else:
-            left = self.number(end) - self.number(begin)
-            self.mask = self.steps().compare("ult", self.wide(left))
+        """One step of a vector loop, of the lanes before the end."""
+        left = self.number(end) - self.number(begin)
+        self.mask = self.steps() < self.wide(left)
         sums = self.step(node, begin, sums)
         self.mask = None
         return sums
 
+    def short_tail(
+        self, node: Loop, begin: int, end: int, sums: dict[Value, V]
+    ) -> dict[Value, V]:
+        """The last steps, their number known: a shorter vector, under a mask if need be.
+
+        A single lane is not masked: LLVM 22 writes too many bytes for a mask of one lane."""
+        left = end - begin
+        lanes = 1 << (left - 1).bit_length()
+
+        def one(start: dict[Value, V]) -> dict[Value, V]:
+            if left < lanes:
+                bits = ", ".join(f"i1 {str(i < left).lower()}" for i in range(lanes))
+                self.mask = V(f"<{bits}>", Type("i1", lanes), self.out)
+            rest = self.step(node, begin, start)
+            self.mask = None
+            return rest
+
+        return self.tail(sums, lanes, one)
+
     def scalar_tail(
         self, node: Loop, begin: int | V, end: int | V, sums: dict[Value, V]
     ) -> dict[Value, V]:
-        """The last steps one by one; their totals join the first lane."""
-        width, self.lanes = self.lanes, 1
-        start = {r: self.start_of(r, self.sum_type(r, True)) for r in sums}
-        rest = self.counted(node, begin, end, 1, start)
+        """The last steps, one by one."""
+        return self.tail(sums, 1, lambda start: self.counted(node, begin, end, 1, start))
+
+    def tail(
+        self,
+        sums: dict[Value, V],
+        lanes: int,
+        do: Callable[[dict[Value, V]], dict[Value, V]],
+    ) -> dict[Value, V]:
+        """Last steps in fewer lanes: their totals join the first lanes."""
+        width, self.lanes = self.lanes, lanes
+        rest = do({r: self.start_of(r, self.sum_type(r, True)) for r in sums})
         self.lanes = width
         joined = {}
         for r, total in sums.items():
-            type = total.type
-            empty = self.start_of(r, type)
-            one = self.out.value(
-                type,
-                f"insertelement {type.text} {empty.text}, {type.kind} {rest[r].text}, i32 0",
-            )
-            joined[r] = self.join(r, total, one)
+            few, type = rest[r], total.type
+            if few.type.lanes < type.lanes:
+                empty = self.start_of(r, few.type)
+                if few.type.lanes == 1:
+                    few = self.out.value(
+                        type,
+                        f"insertelement {type.text} {self.start_of(r, type).text}, "
+                        f"{type.kind} {few.text}, i32 0",
+                    )
+                else:
+                    order = ", ".join(f"i32 {min(i, lanes)}" for i in range(type.lanes))
+                    few = self.out.value(
+                        type,
+                        f"shufflevector {few.type.text} {few.text}, "
+                        f"{few.type.text} {empty.text}, <{type.lanes} x i32> <{order}>",
+                    )
+            joined[r] = self.join(r, total, few)
         return joined
 
     def step(self, node: Loop, at: int | V, sums: dict[Value, V]) -> dict[Value, V]:
@@ -1539,24 +1588,18 @@ def _splat(value: V, type: Type) -> V:
     )
 
 
-def _from_memory(value: V, dtype: str) -> V:
-    if dtype == "bool":
-        return value.differs(0)
-    if dtype == "float16":
-        return value.convert("fpext", "float")
-    if dtype == "bfloat16":
-        return _from_bfloat16(value)
-    return value
-
-
-def _to_memory(value: V, dtype: str) -> V:
-    if dtype == "bool":
-        return value.convert("zext", "i8")
-    if dtype == "float16":
-        return value.convert("fptrunc", "half")
-    if dtype == "bfloat16":
-        return _to_bfloat16(value)
-    return value
+def _lanes(value: V, first: int, count: int) -> V:
+    """Some neighbouring lanes of a vector."""
+    type = Type(value.type.kind, count)
+    if count == 1:
+        right = f"extractelement {value.type.text} {value.text}, i32 {first}"
+    else:
+        order = ", ".join(f"i32 {first + i}" for i in range(count))
+        right = (
+            f"shufflevector {value.type.text} {value.text}, {value.type.text} poison, "
+            f"<{count} x i32> <{order}>"
+        )
+    return value.out.value(type, right)
 
 
 def _plus(a: V, b: V) -> V:
@@ -1747,6 +1790,7 @@ class Target(NamedTuple):
     features: str
     vector_bits: int
     fma: bool
+    half: bool  # whether it converts float16
     masks: str  # which loads and stores can leave out lanes: all, wide (4 and 8 bytes), none
 
 
@@ -1770,6 +1814,7 @@ def target_of(triple: str, cpu: str, features: str, has: Mapping[str, bool]) -> 
         features,
         512 if wide else 256 if has.get("avx") else 128,
         arm or bool(has.get("fma")),
+        arm or bool(has.get("f16c")),
         "all" if wide else "wide" if has.get("avx2") else "none",
     )
 
@@ -1796,7 +1841,7 @@ def _llvm() -> Any:
 def _machine(target: Target) -> Any:
     llvm = _llvm()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", jit=True
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
     )
 
 
@@ -1867,8 +1912,10 @@ class Native:
 
     `call(address)` is the bare ctypes function, which releases the interpreter lock."""
 
-    def __init__(self, text: str, slots: int, code: bytes, needs: Mapping[str, int]) -> None:
-        self.ir, self.slots = text, slots
+    def __init__(
+        self, text: str, slots: int, target: Target, code: bytes, needs: Mapping[str, int]
+    ) -> None:
+        self.ir, self.slots, self.target = text, slots, target
         # The code lives as long as its tracker.
         self._tracker, (self.address,) = link(code, ["run"], needs)
         self.call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.address)
@@ -1878,7 +1925,7 @@ class Native:
 
     def assembly(self) -> str:
         """What the processor runs, for reading."""
-        return _machine(host()).emit_assembly(_optimised(self.ir, host()))
+        return _machine(self.target).emit_assembly(_optimised(self.ir, self.target))
 
 
 _linked = itertools.count()
@@ -1895,9 +1942,9 @@ def link(code: bytes, symbols: list[str], needs: Mapping[str, int]) -> tuple[Any
     return tracker, [tracker[name] for name in symbols]
 
 
-def build(steps: Sequence[Kernel | Call]) -> Native:
+def build(steps: Sequence[Kernel | Call], target: Target | None = None) -> Native:
     """Kernels and calls, in order, as one native function."""
-    target = host()
+    target = target or host()
     text, needs = write(steps, target)
     slots = 1 + max(
         (
@@ -1906,4 +1953,4 @@ def build(steps: Sequence[Kernel | Call]) -> Native:
         ),
         default=0,
     )
-    return Native(text, slots, machine_code(text, target), support.addresses(needs))
+    return Native(text, slots, target, machine_code(text, target), support.addresses(needs))

@@ -160,15 +160,29 @@ def total_any(a: V, b: V) -> tuple[V, V]:
     return high, (a - (high - part)) + (b - part)
 
 
+def quotient(a: V, a_low: V, b: V, b_low: V) -> tuple[V, V]:
+    """(a + a_low) / (b + b_low): the quotient, and what rounding it lost."""
+    inverse = 1.0 / b
+    y = a * inverse
+    if a.out.module.target.fma:
+        left = fma(-y, b, a)
+    else:
+        high, low = product(y, b)
+        left = (a - high) - low
+    return total(y, (fma(-y, b_low, a_low) + left) * inverse)
+
+
 # Exponentials
 
 
-def _reduced(x: V, base2: bool = False) -> tuple[V, V]:
+def _exponential(r: V) -> V:
+    """e**r for small r."""
+    return fma(r * r, polynomial(r, "EXP"), r) + 1.0
+
+
+def _reduced(x: V) -> tuple[V, V]:
     """x = k log 2 + r: r, and k in the lowest bits of an integer."""
     high, low = constant(x, "LN2")
-    if base2:
-        n, k = nearest(x)
-        return (x - n) * math.log(2), k
     n, k = nearest(x, 1 / math.log(2))
     return fma(n, -low, fma(n, -high, x)), k
 
@@ -181,42 +195,55 @@ def _range(x: V) -> tuple[float, float]:
 @function
 def exp(x: V) -> V:
     r, k = _reduced(clipped(x, *_range(x)))
-    return scaled(fma(r * r, polynomial(r, "EXP"), r) + 1.0, k)
+    return scaled(_exponential(r), k)
 
 
 @function
 def exp2(x: V) -> V:
     low, high = (-1076.0, 1025.0) if x.type.kind == "double" else (-151.0, 129.0)
-    r, k = _reduced(clipped(x, low, high), base2=True)
-    return scaled(fma(r * r, polynomial(r, "EXP"), r) + 1.0, k)
+    x = clipped(x, low, high)
+    n, k = nearest(x)
+    return scaled(_exponential((x - n) * math.log(2)), k)
 
 
-def _expm1(x: V) -> V:
-    """e**x - 1 for x that is not below -50."""
+def _reduced_twice(x: V) -> tuple[V, V, V]:
+    """x = k log 2 + r, and e**r - 1 as a sum of two; and k in the lowest bits of an integer."""
+    high, low = constant(x, "LN2")
+    n, k = nearest(x, 1 / math.log(2))
+    whole = fma(n, -high, x)
+    r = fma(n, -low, whole)
+    rest = fma(n, -low, whole - r)  # what the sum above lost
+    return (*total(r, fma(r * r, polynomial(r, "EXP"), rest)), k)
+
+
+def _expm1(x: V) -> tuple[V, V]:
+    """e**x - 1, for x that is not below -50, as a sum of two."""
     m, b = mantissa_bits(x), bias(x)
-    r, k = _reduced(x)
-    e = fma(r * r, polynomial(r, "EXP"), r)
+    e, e_low, k = _reduced_twice(x)
     half = ((k - (_bits_of(x, magic(x)) + 1 - b)) << m).floating()  # 2**(k - 1)
-    return 2.0 * fma(half, e, half - 0.5)
+    y, low = total_any(half - 0.5, half * e)
+    return 2.0 * y, 2.0 * fma(half, e_low, low)
 
 
 @function
 def expm1(x: V) -> V:
-    return copysign(_expm1(clipped(x, -50.0, _range(x)[1])), x)
+    y, low = _expm1(clipped(x, -50.0, _range(x)[1]))
+    return copysign(where(x > _range(x)[1] - 1.0, y, y + low), x)
 
 
 @function
 def tanh(x: V) -> V:
-    t = _expm1(2.0 * clipped(absolute(x), 0.0, 22.0))
-    return copysign(t / (t + 2.0), x)
+    t, low = _expm1(2.0 * clipped(absolute(x), 0.0, 22.0))
+    u, u_low = total_any(t, t.like(2.0))
+    y, rest = quotient(t, low, u, u_low + low)
+    return copysign(y + rest, x)
 
 
 @function
 def sinh(x: V) -> V:
     a = absolute(x)
-    low = clipped(a, 0.0, 1.0)
-    t = _expm1(low)
-    small = 0.5 * (t + t / (t + 1.0))
+    z = a * a
+    small = fma(a * z, polynomial(z, "SINH"), a)
     big = _half_exp(a)
     return copysign(where(a < 1.0, small, big - 0.25 / big), x)
 
@@ -232,20 +259,57 @@ def _half_exp(x: V) -> V:
     m, b = mantissa_bits(x), bias(x)
     r, k = _reduced(clipped(x, 0.0, _range(x)[1] + 1.0))
     half = ((k - (_bits_of(x, magic(x)) + 2 - b)) << m).floating()  # 2**(k - 2)
-    return (fma(r * r, polynomial(r, "EXP"), r) + 1.0) * half * 2.0
+    return _exponential(r) * half * 2.0
+
+
+def _logistic(slope: V, rest: V | None = None) -> tuple[V, V, V, V]:
+    """1 / (1 + e**-(slope + rest)) as a sum of two, to be scaled by 2**k where slope is negative:
+    the sum, whether slope is negative, k."""
+    negative = slope < 0.0
+    e, e_low, k = _reduced_twice(clipped(-absolute(slope), _range(slope)[0], 0.0))
+    p, p_low = total(e.like(1.0), e)
+    p_low = p_low + e_low
+    if rest is not None:
+        p_low = fma(p, where(negative, rest, -rest), p_low)
+    z, z_low = scaled(p, k), scaled(p_low, k)
+    u, u_low = total(z.like(1.0), z)
+    above, above_low = where(negative, p, 1.0), where(negative, p_low, 0.0)
+    return (*quotient(above, above_low, u, u_low + z_low), negative, k)
 
 
 @function
 def sigmoid(x: V) -> V:
-    z = call("exp", -absolute(x))
-    return where(x < 0.0, z, 1.0) / (1.0 + z)
+    y, low, negative, k = _logistic(x)
+    return where(negative, scaled(y + low, k), y + low)
+
+
+def _times(x: V, y: V, low: V, negative: V, k: V) -> V:
+    """x (y + low), the exponent last: where y 2**k is subnormal, the product needs more digits."""
+    bounded = where(x < -1e3, x.like(-1e3), x)
+    v = fma(bounded, y, bounded * low)
+    return where(x.same(-INF), NAN, where(negative, scaled(v, k), v))
 
 
 @function
 def silu(x: V) -> V:
-    z = call("exp", -absolute(x))
-    y = where(x < 0.0, x * z, x) / (1.0 + z)
-    return where(x.same(-INF), NAN, y)
+    return _times(x, *_logistic(x))
+
+
+@function
+def gelu_tanh(x: V) -> V:
+    # 2 sqrt(2 / pi) (x + 0.044715 x**3), in twice the precision: its exponential is taken
+    if x.type.kind == "float":
+        wide = gelu_tanh(x.convert("fpext", "double"))
+        return wide.convert("fptrunc", "float")
+    (a, a_low), (b, b_low) = coefficients.GELU_TANH_A, coefficients.GELU_TANH_B
+    c = clipped(x, -60.0, 60.0)
+    square, square_low = product(c, c)
+    f, f_low = product(square, square.like(b))
+    f_low = f_low + fma(square, b_low, square_low * b)
+    g, g_low = total_any(f.like(a), f)
+    g_low = g_low + (f_low + a_low)
+    slope, rest = product(g, c)
+    return _times(x, *_logistic(slope, fma(c, g_low, rest)))
 
 
 # Logarithms
@@ -356,6 +420,21 @@ def _quadrant(x: V) -> tuple[V, V]:
     return x, k
 
 
+def _quadrant_and_rest(x: V) -> tuple[V, V, V]:
+    """As `_quadrant`, the remainder as a sum of two."""
+    n, k = nearest(x, 2 / math.pi)
+    *first, second, third = (
+        constant(x, "HALF_PI")
+        if x.out.module.target.fma
+        else getattr(coefficients, f"HALF_PI_{x.type.kind.upper()}_SHORT")
+    )
+    for part in first:
+        x = fma(n, -part, x)
+    p, lost = product(n, n.like(second))
+    r = x - p
+    return *total(r, fma(n, -third, ((x - r) - p) - lost)), k
+
+
 def _limit(x: V) -> float:
     return 1e8 if x.type.kind == "double" else 6e3
 
@@ -388,10 +467,18 @@ def cos_of(r: V, k: V) -> V:
     return sin_of(r, k + 1)
 
 
-def tan_of(r: V, k: V) -> V:
-    s, c = _sin_cos(r)
+def tan_of(r: V, rest: V, k: V) -> V:
+    """The tangent of r + rest and k quadrants."""
+    z = r * r
+    s, s_low = total(r, fma(r * z, polynomial(z, "SIN"), rest))
+    half = 0.5 * z
+    w, w_low = total(r.like(1.0), -half)
+    c, c_low = total(w, w_low + fma(-r, rest, z * z * polynomial(z, "COS")))
     odd = _odd(k)
-    return where(odd, c, s) / where(odd, -s, c)
+    y, low = quotient(
+        where(odd, c, s), where(odd, c_low, s_low), where(odd, -s, c), where(odd, -s_low, c_low)
+    )
+    return y + low
 
 
 def _rarely(name: str, x: V, y: V) -> V:
@@ -465,8 +552,8 @@ def cos(x: V) -> V:
 
 @function
 def tan(x: V) -> V:
-    r, k = _quadrant(absolute(x))
-    return _rarely("tan", x, _signed(tan_of(r, k), x.bits()))
+    r, rest, k = _quadrant_and_rest(absolute(x))
+    return _rarely("tan", x, _signed(tan_of(r, rest, k), x.bits()))
 
 
 def _half_pi(x: V) -> tuple[float, float]:
@@ -541,48 +628,131 @@ def _arctan(y: V, x: V) -> V:
 @function
 def arctan(x: V) -> V:
     a = absolute(x)
-    big = a > 2.0**60
-    y = _arctan(where(big, x.like(2.0**60), a), x.like(1.0))
+    y = _arctan(where(a > 2.0**60, x.like(2.0**60), a), x.like(1.0))
     return copysign(where(is_nan(x), x, y), x)
+
+
+@function
+def arctan2(y: V, x: V) -> V:
+    big = 2.0 ** (bias(x) - 23)
+    a, b = absolute(y), absolute(x)
+    # infinities as the direction they stand for
+    far_a, far_b = a.same(INF), b.same(INF)
+    a, b = (
+        where(far_a, 1.0, where(far_b, 0.0, a)),
+        where(far_b, 1.0, where(far_a, 0.0, b)),
+    )
+    large = where(a > b, a, b)
+    scale = where(large > big, 1.0 / 16.0, where(large < 1.0 / big, x.like(2.0**40), 1.0))
+    a, b = a * scale, b * scale
+    b = where(large.same(0.0), 1.0, b)  # the angle of (0, 0) is that of (1, 0)
+    turn, turn_low = _half_pi(x)
+    angle = _arctan(a, b)
+    behind = x.bits() < 0
+    angle = where(behind, 2.0 * turn - (angle - 2.0 * turn_low), angle)
+    return copysign(where(is_nan(x) | is_nan(y), x + y, angle), y)
+
+
+# Powers
+
+
+@function
+def power(x: V, y: V) -> V:
+    if x.type.kind == "float":
+        wide = power_of(
+            absolute(x).convert("fpext", "double"), y.convert("fpext", "double"), exact=False
+        )
+        z = wide.convert("fptrunc", "float")
+    else:
+        z = power_of(absolute(x), y, exact=True)
+    z = where(x.same(0.0), where(y < 0.0, z.like(INF), 0.0), z)
+    z = where(absolute(x).same(INF), where(y < 0.0, z.like(0.0), INF), z)
+    floor = y.out.intrinsic("floor", y)
+    half = 0.5 * y
+    even = half.out.intrinsic("floor", half).same(half)
+    whole = floor.same(y)
+    negative = x.bits() < 0
+    z = where(negative & whole & ~even, -z, z)
+    z = where((x < 0.0) & (x > -INF) & ~whole, NAN, z)
+    z = where(is_nan(x) | is_nan(y), x + y, z)
+    unit = y.same(0.0) | x.same(1.0) | (x.same(-1.0) & absolute(y).same(INF))
+    return where(unit, 1.0, z)
+
+
+def power_of(x: V, y: V, exact: bool) -> V:
+    """x**y for finite positive doubles x; exact: the logarithm to twice the precision."""
+    y = clipped(y, -(2.0**80), 2.0**80)
+    f, k = _normal(x)
+    high, low = coefficients.LN2_DOUBLE
+    n = to_float(k, x)
+    if not exact:
+        log, log_low = _log1p(f, k), x.like(0.0)
+    else:
+        d, d_low = total(x.like(2.0), f)
+        s, s_low = quotient(f, f.like(0.0), d, d_low)
+        z, z_low = product(s, s)
+        z_low = fma(2.0 * s, s_low, z_low)
+        # 2 s + s**3 (2 / 3 + z P(z)), the sums in pairs
+        third = 2.0 / 3.0
+        w, w_low = total(x.like(third), z * polynomial(z, "LOG_MORE"))
+        w_low = w_low + (2.0 - 3.0 * third) / 3.0
+        cube, cube_low = product(z, s)
+        cube_low = cube_low + fma(z, s_low, z_low * s)
+        t, t_low = product(cube, w)
+        t_low = t_low + fma(cube, w_low, cube_low * w)
+        a, a_low = total(n * high, 2.0 * s)
+        log, log_low = total(a, t)
+        log_low = log_low + (a_low + (fma(n, low, 2.0 * s_low) + t_low))
+    p, p_low = product(y, log)
+    p_low = fma(y, log_low, p_low)
+    inside = clipped(p, *_range(p))
+    r, k = _reduced(inside)
+    return scaled(_exponential(r + where(inside.same(p), p_low, 0.0)), k)
 
 
 # The error function
 
 
-def _erfcx(x: V) -> V:
-    """exp(x**2) erfc(x), for x >= 0."""
-    q = polynomial((x - 4.0) / (x + 4.0), "ERFCX")
-    return q / fma(x, 2.0, 1.0)
+def _erf(x: V) -> V:
+    """erf up to 1/2."""
+    return fma(x, polynomial(x * x, "ERF"), x)
 
 
-def _bell(x: V, half: float) -> V:
-    """exp(-half x**2), x**2 taken exactly; half is 1 or 1/2."""
-    high, low = product(x, x)
-    return call("exp", -half * high) * (1.0 - half * low)
+def _tail(x: V, half: float) -> tuple[V, V]:
+    """erfc(x sqrt(half)) from about 1/2 on, to be scaled by 2**k; half is 1 or 1/2."""
+    square, square_low = product(x, x)
+    e, e_low, k = _reduced_twice(clipped(-half * square, _range(x)[0], 0.0))
+    p, p_low = total(e.like(1.0), e)
+    p_low = fma(p, -half * square_low, p_low + e_low)
+    z = x if half == 1.0 else x * math.sqrt(half)
+    (centre,) = constant(x, "ERFCX_CENTRE")
+    q, q_low = total(x.like(1.0), polynomial((z - centre) / (z + centre), "ERFCX"))
+    d, d_low = total_any(x.like(1.0), 2.0 * z)
+    y, low = quotient(q, q_low, d, d_low)
+    return fma(p, y, fma(p, low, p_low * y)), k
 
 
 @function
 def erfc(x: V) -> V:
-    a = where(absolute(x) > 28.0, x.like(28.0), absolute(x))
-    y = _bell(a, 1.0) * _erfcx(a)
-    y = where(x < 0.0, 2.0 - y, y)
+    a = absolute(x)
+    far = scaled(*_tail(where(a > 28.0, x.like(28.0), a), 1.0))
+    y = where(a < 0.5, 1.0 - _erf(x), where(x < 0.0, 2.0 - far, far))
     return where(is_nan(x), x, y)
 
 
 @function
 def erf(x: V) -> V:
     a = absolute(x)
-    z = a * a
-    small = fma(a, polynomial(z, "ERF"), a)
-    b = where(a > 7.0, x.like(7.0), a)
-    far = 1.0 - call("exp", -b * b) * _erfcx(b)
-    y = where(a < 0.92, small, far)
+    far = 1.0 - scaled(*_tail(where(a > 7.0, x.like(7.0), a), 1.0))
+    y = where(a < 0.5, _erf(a), far)
     return where(is_nan(x), x, copysign(y, x))
 
 
 @function
 def gelu(x: V) -> V:
-    a = where(absolute(x) > 40.0, x.like(40.0), absolute(x))
-    tail = 0.5 * _bell(a, 0.5) * _erfcx(a * math.sqrt(0.5))
-    y = x * where(x < 0.0, tail, 1.0 - tail)
-    return where(is_nan(x), x, y)
+    a = absolute(x)
+    tail, k = _tail(where(a > 40.0, x.like(40.0), a), 0.5)
+    left = scaled(0.5 * where(x < -40.0, x.like(-40.0), x) * tail, k)
+    near = fma(_erf(x * math.sqrt(0.5)), 0.5, 0.5)
+    y = where(a < 0.7, x * near, where(x < 0.0, left, x * (1.0 - scaled(0.5 * tail, k))))
+    return where(x.same(-INF), NAN, where(is_nan(x), x, y))

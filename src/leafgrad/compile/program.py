@@ -28,11 +28,10 @@ __all__ = ["Const", "Guard", "Input", "Instr", "Output", "Program", "Value", "as
 class Value:
     """One array of a program. `strides`: as they were when it was captured."""
 
-    __slots__ = ("dtype", "maker", "shape", "strides")
+    __slots__ = ("dtype", "shape", "strides")
 
-    def __init__(self, array: Any, maker: Any = None) -> None:
+    def __init__(self, array: Any) -> None:
         self.shape, self.dtype, self.strides = array.shape, array.dtype, array.strides
-        self.maker = maker
 
     @property
     def size(self) -> int:
@@ -92,7 +91,7 @@ class Instr:
         """Make the results, like these arrays; returns the Value, or a tuple of Values."""
         self.several = isinstance(arrays, (tuple, list))
         self.results = tuple(
-            Value(a, self) if isinstance(a, np.ndarray) else None
+            Value(a) if isinstance(a, np.ndarray) else None
             for a in (arrays if self.several else (arrays,))
         )
         return self.results if self.several else self.results[0]
@@ -205,6 +204,14 @@ def restrided(array: Any, strides: tuple[int, ...], shape: tuple[int, ...], to: 
     return strided(array, shape, to, offset)
 
 
+def diagonal(array: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """np.diagonal, as a view that can be written to."""
+    found = np.diagonal(array, offset, axis1, axis2)
+    if isinstance(array, np.ndarray) and array.flags.writeable:
+        found.flags.writeable = True
+    return found
+
+
 def place(whole: Any, path: Any) -> Any:
     """The view at the end of a path: (function, args, kwargs) one after the other."""
     for function, args, kwargs in path:
@@ -262,6 +269,10 @@ class Program:
         """What a run has to compute: the outputs, then what guards look at."""
         return [o.value for o in self.outputs] + [g.value for g in self.guards]
 
+    def makers(self) -> dict[Value, Instr]:
+        """The instruction that makes each value."""
+        return {r: instr for instr in self.instrs for r in instr.results if r is not None}
+
     def constants(self) -> list[Const]:
         """The constant arrays, each once."""
         found: dict[Const, None] = {}
@@ -295,7 +306,8 @@ class Program:
             if dead:
                 lines.append(f"    del {', '.join(dead)}")
         wanted = self.wanted()
-        given = [_own(v, text, wanted[:n]) for n, v in enumerate(wanted)]
+        made = self.makers()
+        given = [_own(v, text, made.get(v), wanted[:n]) for n, v in enumerate(wanted)]
         lines.append(f"    return [{', '.join(given)}]")
         space: dict[str, Any] = {**text.space, "Mismatch": Mismatch}
         exec(compile("\n".join(lines), f"<{self.name}>", "exec"), space)
@@ -306,9 +318,8 @@ class Program:
         last: dict[Value, int] = {}
         for index, instr in enumerate(self.instrs):
             for value in (*instr.values(), *(r for r in instr.results if r is not None)):
-                if value.maker is not None:
-                    last[value] = index
-        for value in self.wanted():
+                last[value] = index
+        for value in (*self.wanted(), *self.inputs, *self.constants()):
             last.pop(value, None)
         found: dict[int, list[Value]] = {}
         for value, index in last.items():
@@ -342,10 +353,9 @@ class Program:
         return f"<Program {self.name}: {len(self.inputs)} inputs, {len(self.instrs)} instructions>"
 
 
-def _own(value: Value, text: Text, before: list[Value]) -> str:
+def _own(value: Value, text: Text, instr: Instr | None, before: list[Value]) -> str:
     """A result as an array that shares memory with nothing."""
     name = text.of(value)
-    instr = value.maker
     if instr is None or not fresh(instr) or value in before:
         return f"np.array({name})"
     return name if value.ndim else f"np.asarray({name})"
@@ -383,7 +393,7 @@ STEADY = {
     np.cumsum, np.cumprod, np.argmax, np.argmin, np.argsort, np.sort, np.take_along_axis, np.pad,
     np.real, np.imag, np.split, np.outer, np.tensordot, np.diagonal, np.tril, np.triu, np.isclose,
     np.isfinite, np.isnan, np.full, np.zeros, np.ones, np.arange, assign, restrided, laid,
-    np.ndarray.astype, np.ndarray.copy, np.ndarray.view,
+    diagonal, np.ndarray.astype, np.ndarray.copy, np.ndarray.view,
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from ..tensor import Tensor
 from .capture import Recorder, get_state, recording, set_state
 from .effects import Effects
 from .guards import Fact, Reach, shown, unlike, why
+from .passes import simplified
 from .program import Const, Program, Value
 
 __all__ = ["CompileWarning", "Compiled", "Trace"]
@@ -82,8 +83,9 @@ class Trace:
     def build(self) -> None:
         """Make the functions that replay the trace."""
         space, effects = self.space, self.effects
-        plan = NumPyPlan(self.program, effects.inputs, space)
-        names = [f"r{n}" for n in range(len(self.program.outputs))]
+        program = simplified(self.program)
+        plan = NumPyPlan(program, effects.inputs, space)
+        names = [f"r{n}" for n in range(len(program.outputs))]
         space.update(MISS=MISS, current=current, mode=self.mode, dtype=self.dtype, trace=self,
                      default=get_default_dtype, get_state=get_state, set_state=set_state,
                      ERRORS=_ERRORS)  # fmt: skip
@@ -105,7 +107,7 @@ class Trace:
         run += ["try:", *[f"    {line}" for line in plan.run]]
         run += ["except Exception as error:", *[f"    {line}" for line in undo],
                 "    trace.reason = f'a computation failed: {error}'", "    return MISS"]  # fmt: skip
-        for n, guard in enumerate(self.program.guards):
+        for n, guard in enumerate(program.guards):
             name = self.reach.bind(guard)
             test = f"g{n}.item() is not {guard.expected}" if guard.kind == "bool" and (
                 guard.value.dtype.kind == "b" and guard.value.size == 1

@@ -14,6 +14,7 @@ from . import math as functions
 from .ir import Block, Module, Type, V, where
 
 _FUNCTIONS = ("sin", "cos", "tan")
+_RESULT = "{double, double, i64}"
 _WORDS = 1280 // 32  # 2 / pi in 32-bit words, the highest first
 
 
@@ -31,10 +32,15 @@ def module_text(target: object) -> str:
     for name in _FUNCTIONS:
         out = Block(module)
         x = V("%x", Type("double"), out)
-        pair = out.value(Type("double"), "call {double, i64} @reduce(double %x)")
-        r = out.value(Type("double"), f"extractvalue {{double, i64}} {pair.text}, 0")
-        k = out.value(Type("i64"), f"extractvalue {{double, i64}} {pair.text}, 1")
-        y = getattr(functions, f"{name}_of")(r, k)
+        out.line(f"%all = call {_RESULT} @reduce(double %x)")
+        r, rest, k = (
+            out.value(Type(kind), f"extractvalue {_RESULT} %all, {i}")
+            for i, kind in enumerate(("double", "double", "i64"))
+        )
+        if name == "tan":
+            y = functions.tan_of(r, rest, k)
+        else:
+            y = (functions.sin_of if name == "sin" else functions.cos_of)(r, k)
         if name != "cos":
             y = (y.bits() ^ (x.bits() & -(1 << 63))).floating()
         y = where(functions.absolute(x) < math.inf, y, math.nan)
@@ -53,7 +59,7 @@ def module_text(target: object) -> str:
 
 
 def _reduce(module: Module, words: int) -> str:
-    """|x| less a multiple k of pi / 2 (Payne and Hanek): the remainder, k.
+    """|x| less a multiple k of pi / 2 (Payne and Hanek): the remainder as a sum of two, k.
 
     x = m 2**e, m an integer of 53 bits. Of m 2**e (2 / pi) only the two bits above the point and
     some 170 below matter: those are in m times a window of 256 bits of 2 / pi.
@@ -98,16 +104,17 @@ def _reduce(module: Module, words: int) -> str:
     low_part = low.convert("uitofp", "double") * (scale * 2.0**-53)
     a, b, _ = coefficients.HALF_PI_DOUBLE
     product, rest = functions.product(high_part, high_part.like(a))
-    r = product + (rest + (high_part * b + low_part * a))
-    r = where(negative, -r, r)
-    out.line(f"%pair = insertvalue {{double, i64}} poison, double {r.text}, 0")
-    out.line(f"%both = insertvalue {{double, i64}} %pair, i64 {k.text}, 1")
+    r, r_low = functions.total(product, rest + (high_part * b + low_part * a))
+    r, r_low = where(negative, -r, r), where(negative, -r_low, r_low)
+    out.line(f"%one = insertvalue {_RESULT} poison, double {r.text}, 0")
+    out.line(f"%two = insertvalue {_RESULT} %one, double {r_low.text}, 1")
+    out.line(f"%all = insertvalue {_RESULT} %two, i64 {k.text}, 2")
     return "\n".join(
         [
-            "define internal {double, i64} @reduce(double %x) noinline nounwind {",
+            f"define internal {_RESULT} @reduce(double %x) noinline nounwind {{",
             "entry:",
             *out.lines,
-            "  ret {double, i64} %both",
+            f"  ret {_RESULT} %all",
             "}",
         ]
     )

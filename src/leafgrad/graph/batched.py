@@ -248,7 +248,7 @@ def write(target: Any, level: Level, data: Any) -> None:
 # Example after example
 
 
-_told: set[str] = set()
+told: set[str] = set()
 
 
 def looped(level: Level, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -266,8 +266,8 @@ def looped(level: Level, function: Callable[..., Any], args: Any, kwargs: Any) -
 
 def tell(name: str) -> None:
     """Warn once for each operator that has no rule for batches."""
-    if name not in _told:
-        _told.add(name)
+    if name not in told:
+        told.add(name)
         warnings.warn(
             "There is a performance drop because we have not yet implemented the batching rule "
             f"for aten::{name}. It runs on one example after the other.",

@@ -316,7 +316,10 @@ for _ndim, _function in enumerate((np.atleast_1d, np.atleast_2d, np.atleast_3d),
 
 @rule(np.diagonal)
 def _diagonal(level: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return Batched(np.diagonal(a.data, offset, *axis_of((axis1, axis2), a.ndim)), level)
+    found = np.diagonal(a.data, offset, *axis_of((axis1, axis2), a.ndim))
+    if isinstance(found, np.ndarray) and isinstance(a.data, np.ndarray):
+        found.flags.writeable = a.data.flags.writeable  # here it may be written to
+    return Batched(found, level)
 
 
 @rule(np.trace)

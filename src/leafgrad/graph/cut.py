@@ -9,14 +9,13 @@ way an edge is looked at as before.
 
 from __future__ import annotations
 
-import ast
 import contextvars
 import sys
 from typing import Any
 from weakref import ref
 
 from .node import NODE, NOWHERE, OUTPUT
-from .source import INTERNAL, Source, parsed, user_frame
+from .source import INTERNAL, user_frame, where
 
 _TEXTS = {
     "detach": "detached by {}",
@@ -68,18 +67,7 @@ class Cut(tuple[Any, ...]):
     def __str__(self) -> str:
         if self[1] is None:
             return "computed while recording was off; where that began is unknown"
-        return _TEXTS[self[0]].format(_place(self.mark))
-
-
-def _place(mark: Any) -> str:
-    """A mark as text; of a `with` statement only its head."""
-    source = Source(*mark)
-    if source.expression is not None and source.expression.startswith(("with ", "async with ")):
-        for node in parsed(source.filename):
-            if isinstance(node, (ast.With, ast.AsyncWith)) and node.lineno == source.lineno:
-                items = ", ".join(ast.unparse(item) for item in node.items)
-                return str(source).replace(source.expression, f"with {items}:")
-    return str(source)
+        return _TEXTS[self[0]].format(where(self.mark))
 
 
 # By place in the program, the last cut made there, and the last value that left its graph there as
@@ -100,7 +88,7 @@ turn_back = _off.set
 
 def cut_here(kind: str, end: Any = None) -> Cut:
     """A cut at the user's expression that is being computed now, from the node or leaf `end`."""
-    frame = _frame(2)
+    frame = _frame(3)  # mostly the user's: the caller of `detach`, of an operator, of `__enter__`
     code = frame.f_code
     if INTERNAL[code.co_filename]:
         frame = user_frame(frame)
@@ -146,7 +134,7 @@ def cut_by(kind: str, tensor: Any) -> Cut | None:
     edge = tensor._edge
     if edge.__class__ is Cut:
         return edge  # type: ignore[no-any-return]
-    end = end_of(tensor)
+    end = edge if edge.plain and edge._kind == NODE else end_of(tensor)
     return cut_of(tensor) if end is None else cut_here(kind, end)
 
 
@@ -187,8 +175,12 @@ def note_exit(tensor: Any) -> None:
     edge = tensor._edge
     if edge.__class__ is Cut:  # as in `x.detach().numpy()`
         held = edge[3]
+    elif edge.plain and edge._kind == NODE:
+        held = ref(edge)
+    elif edge.plain or edge.peek(tensor) is not None:
+        held = ref(tensor)
     else:
-        held = ref(edge if edge.plain and edge._kind == NODE else tensor)  # nodes live longer
+        return
     code, offset = frame.f_code, frame.f_lasti
     exits[id(code), offset] = code, offset, held
     if len(exits) > _PLACES:

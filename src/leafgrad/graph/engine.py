@@ -84,7 +84,7 @@ class Walk:
     """
 
     __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "found", "keep", "late",
-                 "number", "recorded", "runs", "targets", "watch")  # fmt: skip
+                 "number", "reach", "recorded", "runs", "targets", "watch")  # fmt: skip
 
     def __init__(self, keep: bool, recorded: bool, accumulating: bool) -> None:
         self.keep = keep or Keeping.always
@@ -365,29 +365,29 @@ def hidden(g: Any, recorded: bool) -> Any:
 
 
 def run_tensor_hooks(extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
-    """The hooks of the tensors whose gradients have arrived."""
-    if not extra.tensor_hooks:
+    """The hooks of the tensors whose gradients have arrived; then those retain them that should."""
+    if not (extra.tensor_hooks or extra.retained):
         return arrived
     grads = [shown(g, recorded) for g in arrived]
     for number, hooks in extra.tensor_hooks.items():
         for hook in list(hooks.values()):
             grads[number] = checked_grad(hook, grads[number], hook(grads[number]))
+    for number, held in extra.retained.items():
+        tensor, g = held(), grads[number]
+        if tensor is not None and g is not None:
+            tensor._grad = contiguous_copy(g) if tensor._grad is None else tensor._grad + g
     return [hidden(g, recorded) for g in grads]
 
 
 def run_prehooks(extra: Any, arrived: list[Any], recorded: bool) -> list[Any]:
-    """A node's own prehooks, then the gradients that its tensors retain."""
-    if not (extra.prehooks or extra.retained):
+    """A node's own prehooks."""
+    if not extra.prehooks:
         return arrived
     grads = [shown(g, recorded) for g in arrived]
     for hook in list(extra.prehooks.values()):
         result = hook(tuple(grads))
         if result is not None:
             grads = checked_grads(hook, grads, result)
-    for number, held in extra.retained.items():
-        tensor, g = held(), grads[number]
-        if tensor is not None and g is not None:
-            tensor._grad = contiguous_copy(g) if tensor._grad is None else tensor._grad + g
     return [hidden(g, recorded) for g in grads]
 
 
@@ -458,7 +458,8 @@ def settle(node: Any, pending: Any, leaves: Any, task: Walk) -> None:
                 del task.counts[edge]  # type: ignore[union-attr]
                 if edge in pending:
                     leaves.pop(edge, None)
-                    finish(edge, pending.pop(edge), task)
+                    done = finish if task.watch is None else task.watch.leaf(finish)
+                    done(edge, pending.pop(edge), task)
 
 
 def finish(leaf: Any, g: Any, task: Walk) -> None:
@@ -654,6 +655,7 @@ def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
         if node not in seen and node._kind == NODE:
             seen.add(node)
             stack.extend(end_of(e) for e in node.next if e is not None)
+    task.reach = seen
     if targets is None:
         runs = seen
     else:
@@ -672,6 +674,7 @@ def plan(task: Walk, roots: list[Any], targets: list[Any] | None) -> None:
         for edge in ends:
             if edge._kind == TENSOR:
                 task.counts[edge] = task.counts.get(edge, 0) + 1
+        seen.update(task.counts)
 
 
 def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: bool,
@@ -716,6 +719,30 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
         if mode.grad is not create_graph:
             switch(current().recording(mode.grad))
     return task
+
+
+def walk_number() -> int:
+    """The number of the backward pass that is running. AssertionError outside of one."""
+    task = _walk.get()
+    assert task is not None, "expected this hook to be called inside a backward call"
+    return task.number
+
+
+def will_run(end: Any) -> bool:
+    """Whether a gradient comes to a node or leaf in the backward pass that is running, which has
+    been planned."""
+    task = _walk.get()
+    if task is None or end is None:
+        return False
+    return end in task.reach and (task.alive is None or end in task.alive)
+
+
+def queue_callback(callback: Any) -> None:
+    """Call a function at the end of the backward pass that is running."""
+    task = _walk.get()
+    if task is None:
+        fail(RuntimeError, "Final callbacks can only be installed during backward pass.")
+    task.late.append(callback)
 
 
 def listed(places: Any) -> tuple[Any, ...]:

@@ -14,34 +14,37 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_differentiable
-from ..tensor import COUNT, TICK, Tensor, wrap
-from . import anomaly
-from .cut import Cut
-from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_writable, rebase, view_of
+from ..tensor import COUNT, TICK, Tensor, known_edge, wrap
+from .cut import Cut, cut_by
+from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_leaf, rebase, view_of
 from .modes import current, no_grad
-from .node import LEAF, Freed, Node, Output, clock, edge_of, fail_freed
-from .saved import bump, check_inference, fail_modified
-from .source import fail, here, user_frame, where
+from .node import LEAF, NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed
+from .saved import Packed, SavedTensor, bump, check_inference, fail_modified
+from .source import fail, here, user_frame
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction",
+           "NestedIOFunction", "once_differentiable"]  # fmt: skip
 
 
 class _Kept:
     """A tensor given to `save_for_backward`. Of an own output only what makes it again is kept:
     holding the tensor, whose edge is this node, would be a reference cycle."""
 
-    __slots__ = ("array", "number", "tensor", "tick", "versions")
+    __slots__ = ("array", "leaf", "number", "tensor", "tick", "versions")
 
     def __init__(self, tensor: Tensor, number: int | None) -> None:
         self.tensor = tensor if number is None else None
         self.number = number
         self.array, self.versions = tensor._array, tensor._versions
         self.tick = tensor._versions[TICK]
+        edge = known_edge(tensor)
+        self.leaf = edge is None or edge is tensor
 
     def get(self, node: Any) -> Tensor:
         if self.versions[TICK] > self.tick:
             kept = (self.array, self.versions, self.tick)
-            fail_modified(node, "out", kept if self.tensor is None else self.tensor)
+            fail_modified(node, "", kept if self.tensor is None else self.tensor,
+                          self.number or 0, self.tick, self.leaf)  # fmt: skip
         if self.tensor is not None:
             return self.tensor
         again = wrap(self.array)
@@ -55,28 +58,29 @@ class FunctionCtx(Node):
 
     _forward_cls: Any = None
     fills = True
+    _materialize_non_diff_grads = True
 
     def __init__(self) -> None:
         self.next = ()
         self.seq = 0
-        self.saved = self.extra = None
+        self.saved: Any = ()
+        self.extra = None
         self.fix: Any = None
         self.out_shape: Any = ()
         self.out_dtype: Any = None
         self.needs_input_grad: tuple[bool, ...] = ()
         self.materialize_grads = True
-        self._to_save: tuple[Any, ...] = ()
-        self._dirty: tuple[Any, ...] = ()
-        self._non_differentiable: tuple[Any, ...] = ()
-        self.saved_for_forward: tuple[Any, ...] = ()
+        self.to_save: tuple[Any, ...] | None = None
+        self.dirty_tensors: tuple[Any, ...] | None = None
+        self.non_differentiable: tuple[Any, ...] | None = None
+        self.saved_for_forward: tuple[Any, ...] | None = None
+        self._positions: list[int] = []  # of the tensors among the arguments
+        self._plain: frozenset[int] = frozenset()  # the outputs that carry no gradient
+        self._cleared = False
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (inputs, outputs or others; None allowed) for backward."""
-        for index, t in enumerate(tensors):
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError("save_for_backward can only save variables, but argument "
-                                f"{index} is of type {type(t).__name__}")  # fmt: skip
-        self._to_save = tensors
+        self.to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
         """Keep tensors for the forward-mode derivative."""
@@ -89,11 +93,20 @@ class FunctionCtx(Node):
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Say which inputs forward changed in place; they must be returned."""
-        self._dirty = args
+        self.dirty_tensors = args
 
     def mark_non_differentiable(self, *args: Tensor) -> None:
         """Say which outputs carry no gradient."""
-        self._non_differentiable = args
+        self.non_differentiable = args
+
+    def mark_shared_storage(self, *pairs: Any) -> None:
+        """Deprecated: views are known without it."""
+        warnings.warn(
+            "mark_shared_storage is deprecated. Tensors with shared storages are automatically "
+            "tracked. Note that calls to `set_()` are not tracked",
+            FutureWarning,
+            stacklevel=2,
+        )
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward gets zeros (True) or None for outputs without a gradient."""
@@ -104,13 +117,29 @@ class FunctionCtx(Node):
         """What `save_for_backward` kept. RuntimeError once freed, or if it was written to."""
         if self.saved.__class__ is Freed:
             fail_freed(self)
-        return tuple(k if k is None else k.get(self) for k in self.saved or ())
+        if self._cleared:
+            fail(RuntimeError, "saved_tensors can only be accessed once when "
+                 "clear_saved_tensors_on_access=True is set on the autograd.Function. Either "
+                 "access saved_tensors only once, or set clear_saved_tensors_on_access=False.")  # fmt: skip
+        found = tuple(
+            k if k is None else k.tensor(self) if k.__class__ is Packed else k.get(self)
+            for k in self.saved
+        )
+        if self._forward_cls.clear_saved_tensors_on_access and self.saved:
+            self.saved, self._cleared = (), True
+        return found
 
     @property
     def saved_variables(self) -> tuple[Any, ...]:
         warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'",
                       DeprecationWarning, stacklevel=2)  # fmt: skip
         return self.saved_tensors
+
+    @property
+    def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
+        if self.saved.__class__ is Freed:
+            fail_freed(self)
+        return tuple(SavedTensor._at(self, "tensors", n) for n in range(len(self.saved)))
 
     @staticmethod
     def backward(node: Any, g: Any) -> tuple[Any, ...]:
@@ -125,9 +154,11 @@ class FunctionCtx(Node):
             shapes = self.out_shape if several else (self.out_shape,)
             kinds = self.out_dtype if several else (self.out_dtype,)
             for i, (x, shape, kind) in enumerate(zip(grads, shapes, kinds, strict=True)):
-                if x is None:
-                    grads[i] = wrap(np.zeros(shape, kind))
-        found = self._user_backward()(self, *grads)
+                if x is None and kind is not None:
+                    if self._materialize_non_diff_grads or i not in self._plain:
+                        grads[i] = wrap(np.zeros(shape, kind))
+        user = self._user_backward()
+        found = user(self, grads) if self._forward_cls.boxed_grads_call else user(self, *grads)
         return tuple(hidden(x, recorded) for x in self._checked(found))
 
     def _user_backward(self) -> Any:
@@ -147,22 +178,21 @@ class FunctionCtx(Node):
         count, name = len(self.needs_input_grad), self.name()
         if (len(grads) > count and any(x is not None for x in grads[count:])) or len(grads) < count:
             fail(RuntimeError, f"function {name} returned an incorrect number of gradients "
-                               f"(expected {count}, got {len(grads)})",
-                 f"it was applied by: {where(self.mark)}",
-                 f"to do: return one for each of forward's {count} arguments: a gradient, or None "
-                 "where there is none")  # fmt: skip
+                               f"(expected {count}, got {len(grads)})")  # fmt: skip
         kept = []
         for index, x in enumerate(grads[:count]):
+            if index not in self._positions and x is not None:
+                fail(RuntimeError, f"function {name} returned a gradient different than None at "
+                                   f"position {index + 1}, but the corresponding forward input "
+                                   "was not a Variable")  # fmt: skip
             if x is not None and not isinstance(x, Tensor):
                 fail(RuntimeError, f"expected Variable or None (got {type(x).__name__})")
             if index in self._positions:
                 kept.append(x)
-            elif x is not None:
-                fail(RuntimeError, f"function {name} returned a gradient different than None at "
-                                   f"position {index + 1}, but the corresponding forward input "
-                                   "was not a Variable")  # fmt: skip
-        for x, want in zip(kept, self.fix or (), strict=False):
-            if x is not None and want and (x._array.dtype.kind == "c") > (want[1].kind == "c"):
+        for x, want, edge in zip(kept, self.fix or (), self.next, strict=False):
+            if x is None or edge is None:
+                continue
+            if (x._array.dtype.kind == "c") > (want[1].kind == "c"):
                 fail(RuntimeError, "Expected isFloatingType(grad.scalar_type()) || "
                      "(input_is_complex == grad_is_complex) to be true, but got false.  (Could "
                      "this error message be improved?  If so, please report an enhancement "
@@ -170,19 +200,34 @@ class FunctionCtx(Node):
                      f"{name} returned a complex gradient for a real input")  # fmt: skip
         return tuple(kept)
 
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{type(self).__name__} object at {id(self):#x}>"
 
-class _FunctionMeta(type):
+
+class _FunctionBase(FunctionCtx):
+    """One of the bases that PyTorch's contexts have."""
+
+
+class _HookMixin:
+    """One of the bases that PyTorch's contexts have."""
+
+
+class BackwardCFunction(_FunctionBase, FunctionCtx, _HookMixin):
+    """The class of all contexts: the nodes of Functions."""
+
+
+class FunctionMeta(type):
     """Gives every Function subclass its node class, `<Name>Backward`."""
 
     def __init__(cls, name: str, bases: Any, namespace: Any) -> None:
         super().__init__(name, bases, namespace)
         cls._backward_cls = type(
-            f"{name}Backward", (FunctionCtx,), {"_forward_cls": cls,
-                                                "__module__": "torch.autograd.function"}
+            f"{name}Backward", (BackwardCFunction,), {"_forward_cls": cls,
+                                                      "__module__": "torch.autograd.function"}
         )  # fmt: skip
 
 
-class Function(metaclass=_FunctionMeta):
+class Function(metaclass=FunctionMeta):
     """Subclass it to define an operator: `forward` and `backward`, both static methods.
 
     class Cube(Function):
@@ -197,9 +242,15 @@ class Function(metaclass=_FunctionMeta):
             return g * 3 * x**2
 
     y = Cube.apply(x)
+
+    clear_saved_tensors_on_access: free what is saved as soon as backward has it
+    boxed_grads_call: backward gets the gradients as one list
+    generate_vmap_rule: under `vmap`, run forward and backward on batches as they are
     """
 
     _backward_cls: Any
+    clear_saved_tensors_on_access = False
+    boxed_grads_call = False
     generate_vmap_rule = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -249,6 +300,14 @@ class Function(metaclass=_FunctionMeta):
             "forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """The function on batches: returns the outputs and their batch dimensions."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or "
+            "set generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call the function, and record it."""
@@ -265,9 +324,11 @@ class Function(metaclass=_FunctionMeta):
         node._positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         inputs = [args[i] for i in node._positions]
         recording = current().grad and any(node.needs_input_grad)
-        edges = tuple(edge_of(t) if recording else None for t in inputs)
-        places = tuple((t._array.shape, t._array.dtype) for t in inputs)
-        before = {id(t): t._versions[COUNT] for t in inputs}
+        if recording:
+            edges = [edge_of(t) for t in inputs]
+            node.next = tuple(None if e is NOWHERE else e for e in edges)
+        node.fix = tuple((t._array.shape, t._array.dtype) for t in inputs)
+        node.seq = clock()
         with no_grad():
             if separate:
                 result = cls.forward(*args)
@@ -275,109 +336,148 @@ class Function(metaclass=_FunctionMeta):
             else:
                 result = cls.forward(node, *args)
         outs = result if isinstance(result, tuple) else (result,)
-        node.next = edges if recording else ()
-        if recording and current().anomaly is not None:
-            anomaly.remember(node)
-        node.fix = places
-        node.seq = clock()
-        done = _outputs(node, inputs, outs, recording, before)
-        if not recording:
-            node._to_save = ()
+        done = _outputs(node, inputs, outs, recording, separate)
         return done if isinstance(result, tuple) else done[0]
 
 
-def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, before: Any) -> tuple[Any, ...]:
+_RETURNED_AND_SAVED = (
+    "An input that has been returned as-is as output is being saved for backward. This is not "
+    "supported if you override setup_context. You should return and save a view of the input "
+    "instead, e.g. with x.view_as(x) or setup ctx inside the forward function itself."
+)
+
+
+def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, separate: bool) -> tuple[Any, ...]:
     """Turn what forward returned into outputs of `node`, and save what it asked for."""
-    tensors = [o for o in outs if isinstance(o, Tensor)]
-    dirty = {id(t) for t in node._dirty}
-    _check_dirty(node, inputs, tensors, dirty, recording)
-    for t in node._dirty:
-        if t._versions[COUNT] == before.get(id(t), -1):
-            bump(t, here())
-    if not recording:
-        return tuple(outs)
-    plain = {id(t) for t in node._non_differentiable}
-    several = len(tensors) > 1
-    shapes = tuple(t._array.shape for t in tensors)
-    kinds = tuple(t._array.dtype for t in tensors)
-    node.out_shape, node.out_dtype = (shapes, kinds) if several else (
-        shapes[0] if shapes else (), kinds[0] if kinds else None)  # fmt: skip
-    numbers: dict[int, int] = {}
-    given = {id(t) for t in inputs}
+    given, dirty = {id(t) for t in inputs}, {id(t) for t in node.dirty_tensors or ()}
+    plain = {id(t) for t in node.non_differentiable or ()}
+    returned = {id(o) for o in outs}
+    kept = {id(t) for t in node.to_save or ()} if separate else set()
+    for t in node.dirty_tensors or ():
+        bump(t, here())
+    several = len(outs) > 1
+    if recording:
+        places = [(o._array.shape, o._array.dtype) if isinstance(o, Tensor) else (None, None)
+                  for o in outs]  # fmt: skip
+        node.out_shape = tuple(s for s, _ in places) if several else places[0][0]
+        node.out_dtype = tuple(k for _, k in places) if several else places[0][1]
     done: list[Any] = []
-    made: dict[int, Any] = {}
-    number = 0
-    for out in outs:
+    numbers: dict[int, int] = {}
+    carrying = 0
+    without = set()
+    for number, out in enumerate(outs):
         if not isinstance(out, Tensor):
             done.append(out)
             continue
-        numbers[id(out)] = number
-        edge: Any = Output(node, number) if several else node
-        number += 1
-        if id(out) in made:
-            done.append(made[id(out)])
-            continue
-        if id(out) in dirty:
-            t = out
-            rebase(t, node) if not several else setattr(t, "_edge", edge)
-        elif id(out) in plain or not is_differentiable(out._array.dtype):
-            t = out if id(out) not in given else out.detach()
-        elif id(out) in given or (out._base is not None and id(out._base) in given | set(made)):
-            t = wrap(out._array)  # an input as it is, or a view of one: a view with this history
-            view_of(out if id(out) in given else out._base, t, node, current())
-            t._edge = ViewEdge(edge, t._versions[COUNT], MULTIPLE if several else CUSTOM, None)
-        else:
-            t = out
-            if t._base is None and (t._edge in (None, LEAF) or t._edge.__class__ is Cut):
-                t._edge = edge
+        is_input, modified = id(out) in given, id(out) in dirty
+        carries = recording and id(out) not in plain and is_differentiable(out._array.dtype)
+        carrying += carries
+        if is_input and not modified and id(out) in kept and (carries or not out.requires_grad):
+            fail(RuntimeError, _RETURNED_AND_SAVED)
+        t = out
+        if not carries:
+            without.add(number)
+            t = _uncarried(out, is_input, modified)
+        elif modified:
+            _check_dirty(out, is_input, several)
+            if several:
+                out._edge = Output(node, number)
             else:
-                t = wrap(out._array)
-                t._versions, t._edge = out._versions, edge
-        made[id(out)] = t
+                rebase(out, node)
+        else:
+            if is_input:
+                t = _as_itself(out)
+            _give_edge(t, Output(node, number) if several else node)
+        if not (is_input and modified) and t._edge.__class__ is ViewEdge:
+            t._edge.origin = CUSTOM
+        numbers[id(out)] = number
         done.append(t)
-    kept = []
-    for t in node._to_save:
-        if t is not None:
-            check_inference(t)
-        kept.append(None if t is None else _Kept(t, numbers.get(id(t))
-                    if id(t) not in given or id(t) in dirty else None))  # fmt: skip
-    node.saved = tuple(kept) or None
-    node._to_save = node._dirty = node._non_differentiable = ()
-    return tuple(done)
-
-
-def _check_dirty(node: Any, inputs: Any, outs: Any, dirty: set[int], recording: bool) -> None:
-    returned = {id(t) for t in outs}
-    given = {id(t) for t in inputs}
-    for t in node._dirty:
-        if id(t) not in given:
-            warnings.warn(
-                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that "
-                "have been mutated should be passed to ctx.mark_dirty().",
-                stacklevel=4,
-            )
-            continue
+    if carrying > 1:
+        for t in done:
+            if isinstance(t, Tensor) and t._edge.__class__ is ViewEdge:
+                t._edge.origin = MULTIPLE
+    for t in node.dirty_tensors or ():
         if id(t) not in returned:
             fail(RuntimeError, "Some elements marked as dirty during the forward method were not "
                                "returned as output. The inputs that are modified inplace must all "
                                "be outputs of the Function.")  # fmt: skip
-        if recording:
-            if edge_of(t) is t:
-                fail(RuntimeError, "a leaf Variable that requires grad has been used in an "
-                                   "in-place operation.")  # fmt: skip
-            if t._base is not None and len(outs) > 1:
-                fail(
-                    RuntimeError,
-                    "If your Function modifies inplace an input that is a view of another Tensor, "
-                    "your Function cannot return more than one Tensor. This is not supported by "
-                    "the current autograd engine. You should either make sure the input is not a "
-                    "view (using .clone() for example) or make your Function only return one "
-                    "Tensor (potentially splitting it into two Functions: one doing the inplace "
-                    "that returns a single Tensor and a second one that does the other "
-                    "operations). You can ask on the forum https://discuss.pytorch.org/ if you "
-                    "need help to do this change.",
-                )
-            check_writable(t, True)
+    node._plain = frozenset(without)
+    if recording:
+        own = {k: n for k, n in numbers.items() if n not in without
+               and (k not in given or k in dirty)}  # fmt: skip
+        node.saved = _saved(node.to_save or (), own)
+    node.to_save = node.dirty_tensors = node.non_differentiable = None
+    return tuple(done)
+
+
+def _uncarried(out: Tensor, is_input: bool, modified: bool) -> Tensor:
+    """An output that carries no gradient."""
+    if not out.requires_grad:
+        return _as_itself(out) if is_input and not modified else out
+    if is_input:
+        return out.detach()
+    if out._base is None:
+        out._edge = cut_by("detach", out)
+    return out  # a view of something that requires grad does so, too: as in `no_grad`
+
+
+def _as_itself(tensor: Tensor) -> Tensor:
+    """A view of all of a tensor."""
+    made = wrap(tensor._array)
+    with no_grad():
+        return view_of(tensor, made, None, current())  # type: ignore[no-any-return]
+
+
+def _give_edge(tensor: Tensor, edge: Any) -> None:
+    """Make a node a tensor's history, whatever it was before."""
+    held = tensor._edge
+    if held.__class__ is ViewEdge:
+        held.node, held.count = edge, tensor._versions[COUNT]
+    else:
+        if held.__class__ is Cut:
+            tensor._cut = held
+        tensor._edge = edge
+
+
+def _check_dirty(tensor: Tensor, is_input: bool, several: bool) -> None:
+    if tensor._edge is LEAF:
+        fail(RuntimeError, "a leaf Variable that requires grad has been used in an in-place "
+                           "operation.")  # fmt: skip
+    if not is_input:
+        warnings.warn(
+            "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that "
+            "have been mutated should be passed to ctx.mark_dirty().",
+            stacklevel=4,
+        )
+    if tensor._base is not None and several:
+        fail(
+            RuntimeError,
+            "If your Function modifies inplace an input that is a view of another Tensor, your "
+            "Function cannot return more than one Tensor. This is not supported by the current "
+            "autograd engine. You should either make sure the input is not a view (using .clone() "
+            "for example) or make your Function only return one Tensor (potentially splitting it "
+            "into two Functions: one doing the inplace that returns a single Tensor and a second "
+            "one that does the other operations). You can ask on the forum "
+            "https://discuss.pytorch.org/ if you need help to do this change.",
+        )
+    check_leaf(tensor)
+
+
+def _saved(tensors: tuple[Any, ...], own: dict[int, int]) -> tuple[Any, ...]:
+    """What a node keeps of the tensors given to `save_for_backward`; own: its outputs' numbers."""
+    hooks = current().hooks
+    kept: list[Any] = []
+    for index, t in enumerate(tensors):
+        if t is None:
+            kept.append(None)
+            continue
+        if not isinstance(t, Tensor):
+            raise TypeError("save_for_backward can only save variables, but argument "
+                            f"{index} is of type {type(t).__name__}")  # fmt: skip
+        check_inference(t)
+        number = own.get(id(t))
+        kept.append(_Kept(t, number) if hooks is None else Packed(t, hooks, number))
+    return tuple(kept)
 
 
 def once_differentiable(function: Any) -> Any:
@@ -390,7 +490,7 @@ def once_differentiable(function: Any) -> Any:
         if not current().grad or not any(isinstance(g, Tensor) and g.requires_grad for g in grads):
             return found
         outs = found if isinstance(found, tuple) else (found,)
-        outs = tuple(_refusing(o, grads) if isinstance(o, Tensor) else o for o in outs)
+        outs = tuple(_refusing(o) if isinstance(o, Tensor) else o for o in outs)
         return outs if isinstance(found, tuple) else outs[0]
 
     return wrapped
@@ -413,12 +513,24 @@ class Error(Node):
         node.differentiate(g, (), False)
 
 
-def _refusing(tensor: Tensor, grads: Any) -> Tensor:
+def _refusing(tensor: Tensor) -> Tensor:
     node = Error()
-    node.next = tuple(edge_of(g) for g in grads if isinstance(g, Tensor))
-    node.seq, node.saved, node.extra, node.fix = clock(), None, None, None
+    node.next, node.seq, node.saved, node.extra, node.fix = (), clock(), None, None, None
     node.out_shape, node.out_dtype = tensor._array.shape, tensor._array.dtype
     node.code, node.offset = here()
     t = wrap(tensor._array)
     t._edge = node
     return t
+
+
+class InplaceFunction(Function):
+    """A Function with an `inplace` flag, from the time when they had instances."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
+class NestedIOFunction(Function):
+    """A Function of nested arguments, from the time when they had instances: as those, it cannot
+    be called any more. Use `Function`, with tensors as arguments."""

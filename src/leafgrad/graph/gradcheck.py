@@ -199,3 +199,11 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     return gradcheck(first, (*given, *cotangents), eps=eps, atol=atol, rtol=rtol,
                      raise_exception=raise_exception, nondet_tol=nondet_tol,
                      check_undefined_grad=check_undefined_grad)  # fmt: skip
+
+
+def get_numerical_jacobian(fn: Any, inputs: Any, target: Any = None, eps: float = 1e-3,
+                           grad_out: float = 1.0) -> Any:  # fmt: skip
+    raise NotImplementedError
+
+
+get_analytical_jacobian = get_numerical_jacobian_wrt_specific_input = get_numerical_jacobian

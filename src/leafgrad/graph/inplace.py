@@ -206,11 +206,22 @@ _APART = frozenset({"cat", "gather", "index_add", "index_copy", "index_put", "in
 _FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"fill_tensor", "masked_scatter"}
 
 
-def check_writable(tensor: Any, recording: bool, name: str = "") -> None:
-    """Raise PyTorch's error if a tensor may not be written to now by the operator of that name."""
+def check_writable(tensor: Any, recording: bool, name: str = "", others: Any = ()) -> None:
+    """Raise PyTorch's error if a tensor may not be written to now by the operator of that name,
+    which reads the tensors and numbers `others`."""
     mode = current()
     if mode.hooks is not None and len(mode.hooks) > 2:
         mode.hooks[2](tensor)  # of allow_mutation_on_saved_tensors
+    if recording:
+        check_leaf(tensor)
+    array = tensor._array
+    if array.__class__ is np.ndarray:
+        itself = name == "copy" and others[0] is tensor  # x.copy_(x) writes nothing
+        if 0 in array.strides and array.size and name not in _IDEMPOTENT and not itself:
+            check_expanded(array, name)
+        for t in others:
+            if isinstance(t, Tensor) and t._array.__class__ is np.ndarray:
+                check_overlap(array, t._array, name)
     if tensor._inference is True and not mode.inference:
         fail(
             RuntimeError,
@@ -218,28 +229,24 @@ def check_writable(tensor: Any, recording: bool, name: str = "") -> None:
             "a clone to get a normal tensor before doing inplace update.See "
             "https://github.com/pytorch/rfcs/pull/17 for more details.",
         )
-    if recording:
-        check_leaf(tensor)
-    array = tensor._array
-    if (
-        0 in array.strides
-        and array.size
-        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
-        and name not in _IDEMPOTENT
-    ):
-        if name in _DEPRECATED:
-            warnings.warn(
-                f"Use of {name.removesuffix('_tensor')}_ on expanded tensors is deprecated. Please "
-                "clone() the tensor before performing this operation. This also applies to "
-                "advanced indexing e.g. tensor[indices] = tensor",
-                stacklevel=4,
-            )
-            return
+
+
+def check_expanded(array: Any, name: str) -> None:
+    """Raise PyTorch's error if several elements of an array are one in memory."""
+    if not any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+        return
+    if name not in _DEPRECATED:
         fail(
             RuntimeError,
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation.",
         )
+    warnings.warn(
+        f"Use of {name.removesuffix('_tensor')}_ on expanded tensors is deprecated. Please "
+        "clone() the tensor before performing this operation. This also applies to "
+        "advanced indexing e.g. tensor[indices] = tensor",
+        stacklevel=5,
+    )
 
 
 def check_leaf(tensor: Any) -> None:
@@ -298,9 +305,8 @@ def extent_of(array: Any) -> tuple[Any, ...] | None:
             if stride != step:
                 return None
             step *= n
-    from ..ops.storage import strides_of
-
-    return address(array), array.size * item, strides_of(array)
+    strides = [s for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    return address(array), array.size * item, array.ndim, strides
 
 
 _C_NAMES = {"float16": "c10::Half", "float32": "float", "float64": "double", "int16": "short",
@@ -346,11 +352,6 @@ def in_place(call: Any) -> Callable[..., Any]:
     return method
 
 
-def copies_itself(made: Any, self: Any, others: tuple[Any, ...]) -> bool:
-    """Whether `x.copy_(x)` is asked for, which writes nothing."""
-    return made.name == "copy" and others[0] is self
-
-
 def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Compute an operator on `self` and others, and write the result into `self`."""
     from .operator import _lift, apply
@@ -364,11 +365,7 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
             and any(isinstance(t, Tensor) and t.requires_grad for t in others)
         )
     )
-    check_writable(self, recording, "fill" if copies_itself(made, self, others) else made.name)
-    if self._array.__class__ is np.ndarray:
-        for t in others:
-            if isinstance(t, Tensor) and t._array.__class__ is np.ndarray:
-                check_overlap(self._array, t._array, made.name)
+    check_writable(self, recording, made.name, others)
     before = self
     if recording or mode.transforms is not None:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.

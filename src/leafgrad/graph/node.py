@@ -93,7 +93,10 @@ class Node:
         if self.outputs == 1:
             return (InputMetadata(self.shape, self.dtype),)
         places = zip(self.out_shape, self.out_dtype, strict=True)
-        return tuple(InputMetadata(shape, from_numpy_dtype(kind)) for shape, kind in places)
+        return tuple(
+            InputMetadata(() if shape is None else shape, kind and from_numpy_dtype(kind))
+            for shape, kind in places
+        )
 
     @property
     def metadata(self) -> dict[Any, Any]:
@@ -166,7 +169,7 @@ class InputMetadata:
     __slots__ = ("dtype", "shape")
     is_nested_tensor = False
 
-    def __init__(self, shape: tuple[int, ...], dtype: dtype) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: dtype | None) -> None:
         self.shape, self.dtype = list(shape), dtype
 
     @property

@@ -81,6 +81,15 @@ def argument_names(function: Any) -> tuple[tuple[str, ...], int, bool]:
     return names, code.co_posonlyargcount or count, False
 
 
+# Operators whose results lie in memory in the order of their indices. PyTorch's views depend on it.
+_DENSE = frozenset(
+    "all amax amin any bernoulli cat cummax_values cummin_values cumprod cumsum index_add "
+    "index_copy kthvalue linalg_vector_norm log_softmax logcumsumexp logsumexp masked_fill "
+    "masked_fill_tensor max_dim mean median_dim min_dim mode nanmean nansum native_layer_norm "
+    "norm pow_base prod renorm roll scatter scatter_add scatter_reduce softmax stack std sum tril "
+    "triu var".split()
+)  # fmt: skip
+
 JOINT = "*"  # stands for all arguments in an operator's table of rules
 
 
@@ -126,6 +135,8 @@ class Op:
             node, (Node,), {"__slots__": (), "op": self, "differentiate": _differentiate,
                             "backward": staticmethod(_backward), "__module__": "torch.autograd"}
         )  # fmt: skip
+        # Whether results lie in memory in order, whatever the operands' order; others keep that.
+        self.dense = name in _DENSE
         self._plans: dict[int, list[tuple[str, str, int]]] = {}
         # What PyTorch saves though no rule here needs it: whether it was written to is checked.
         self.keeps: tuple[str, ...] = ()
@@ -585,6 +596,7 @@ def _usual(made: Op) -> Any:
     count, arity = len(made.tensors), len(made.tensors) + len(made.params)
     promotes, ruled = made.promote is not None, made.ruled
     differentiable = several = False
+    dense = made.dense
     plans: dict[int, Any] = {}
 
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
@@ -652,6 +664,8 @@ def _usual(made: Op) -> Any:
                 several = True  # once and for all: the general way has such operators
                 return general(*args)
             r = as_array(r)
+        elif dense and r.ndim > 1 and not r.flags.c_contiguous:
+            r = np.ascontiguousarray(r)
         t = _new(Tensor)
         t._array = r
         t._base = t._edge = None
@@ -844,6 +858,8 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
         r = tuple(as_array(x) for x in r)
     elif r.__class__ is not _ndarray:
         r = as_array(r)
+    elif made.dense and r.ndim > 1 and not r.flags.c_contiguous:
+        r = np.ascontiguousarray(r)
     node = None
     if need and (several or r.dtype is F32 or is_differentiable(r.dtype)):
         node = made.node()

@@ -53,24 +53,26 @@ def forward_name(node: Any) -> str:
     return start + end
 
 
-def fail_modified(node: Any, name: str, kept: Any, number: int = 0) -> None:
+def fail_modified(node: Any, name: str, kept: Any, number: int = 0, tick: int | None = None,
+                  leaf: bool | None = None) -> None:  # fmt: skip
     """Raise PyTorch's error for a saved tensor that was written to before backward.
 
     `detach_()` counts as no write, but looks like one: of that this function returns, unless it
-    was the saved tensor itself that was detached.
+    was the saved tensor itself that was detached. tick, leaf: when a Function saved it, and whether
+    it was a leaf then.
     """
     if not needed(node, name):
         return
     if isinstance(kept, Tensor):
-        array, versions, tick = kept._array, kept._versions, node.seq
-        if version_at(versions, tick) == versions[COUNT]:
-            fail_detached(node, name, kept)
-            return
-        maker, number = kept.grad_fn, kept.output_nr
+        array, versions, tick = kept._array, kept._versions, node.seq if tick is None else tick
+        fail_detached(node, name, kept, leaf)
     else:
-        (array, versions, tick), maker = kept[:3], node
-        if version_at(versions, tick) == versions[COUNT]:
-            return
+        array, versions, tick = kept[:3]
+    if version_at(versions, tick) == versions[COUNT]:
+        return
+    maker = node
+    if isinstance(kept, Tensor):
+        maker, number = kept.grad_fn, kept.output_nr
     origin = ""
     if maker is not None:
         origin = f", which is output {number} of {forward_name(maker)},"
@@ -105,15 +107,20 @@ def needed(node: Any, name: str) -> bool:
     return any(name in made.rules[t].names for t in wanting if t in made.rules)
 
 
-def fail_detached(node: Any, name: str, tensor: Tensor) -> None:
-    """Raise PyTorch's error for a saved tensor that was detached in place."""
+def fail_detached(node: Any, name: str, tensor: Tensor, leaf: bool | None) -> None:
+    """Raise PyTorch's error for a saved tensor that was detached in place.
+
+    leaf: whether it was one when it was saved; None if its edge tells
+    """
     op = node.op
-    edge = node.next[op.tensors.index(name)] if op and name in op.tensors else None
-    if edge is not None and edge._kind != TENSOR and not has_edge(tensor):
+    if leaf is None and op and name in op.tensors:
+        edge = node.next[op.tensors.index(name)]
+        leaf = edge is None or edge._kind == TENSOR
+    if leaf is False and not has_edge(tensor):
         fail(
             RuntimeError,
             "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."
-            "This is not supported. Please use out-of-place `.detach()` instead",
+            "This is not supported, please use out-of-place `.detach()` instead",
             f"needed by: {where(node.mark)}",
         )
 

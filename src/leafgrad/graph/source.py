@@ -78,6 +78,8 @@ class Source:
             text[-1] = text[-1][: self.end_col_offset]
             text[0] = text[0][self.col_offset :]
             self.expression = " ".join(part.strip() for part in text)
+            if self.expression.startswith(("for ", "with ", "async ")):
+                self.expression = _head(self.filename, self.lineno) or self.expression
 
     @property
     def line(self) -> str:
@@ -121,6 +123,15 @@ def _whole_call(filename: str, line: int, col: int, end: int, end_col: int) -> t
         if isinstance(node, ast.Call) and (node.end_lineno, node.end_col_offset) == (end, end_col)
     ]
     return max((s for s in starts if s < (line, col)), default=(line, col))
+
+
+def _head(filename: str, line: int) -> str:
+    """Of a `for` or `with` statement, which is one place for Python, the part before its body."""
+    blocks = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
+    for node in parsed(filename):
+        if isinstance(node, blocks) and node.lineno == line:
+            return ast.unparse(node).partition("\n")[0]
+    return ""
 
 
 @functools.lru_cache(maxsize=64)

@@ -184,10 +184,11 @@ def lifted_everywhere(tensor: Tensor) -> Tensor:
 # Random numbers
 
 
-def sampled(array: Any, fresh: bool = True) -> Any:
-    """The array to draw random numbers for, where an operator wants them in that of `array`.
+def sampled(array: Any, fresh: bool = True, values: bool = False) -> Any:
+    """The array to draw random numbers for, where an operator wants them for `array`.
 
-    fresh: the operator makes a tensor; else it writes into one
+    fresh: the operator makes a tensor; else it writes into one; values: what it draws depends on
+    those in the array
     """
     for each in levels():
         if each.randomness == "error":
@@ -196,6 +197,9 @@ def sampled(array: Any, fresh: bool = True) -> Any:
                  "the randomness operation out of vmap")  # fmt: skip
         inside = is_batched(array, each.level)
         if each.randomness == "same":
+            if inside and values:
+                fail(RuntimeError, "Vmap does not currently support same randomness with a batched "
+                                   "tensor input. Please file an issue with functorch")  # fmt: skip
             if inside:
                 array = first_example(array, each.level)
         elif not inside:
@@ -206,7 +210,7 @@ def sampled(array: Any, fresh: bool = True) -> Any:
                     "This will appear like same randomness. If this is necessary for your usage, "
                     "please file an issue with functorch.",
                 )
-            array = np.zeros_like(batched.lift(array, each.level))
+            array = np.copy(batched.lift(array, each.level))
     return array
 
 

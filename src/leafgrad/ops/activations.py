@@ -26,6 +26,7 @@ from .casting import cast
 from .comparison import _BITS, kept
 from .elementwise import erf, sigmoid
 from .erf import erf_of
+from .sampling import per_example, template
 
 __all__ = ["celu", "celu_", "hardshrink", "log_softmax", "prelu", "rrelu", "rrelu_", "selu",
            "selu_", "softmax", "threshold", "threshold_"]  # fmt: skip
@@ -248,13 +249,19 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     if input.dtype.category != 2:
         fail(NotImplementedError, f"\"leaky_relu_cpu\" not implemented for '{input.dtype.legacy}'")
     array = input._array
-    low = array <= 0 if training else ~(array > 0)
-    slopes = np.ones(array.shape, F64 if array.dtype is F64 else F32)
-    if training:
-        slopes[low] = default_generator.uniform(np.count_nonzero(low), F64, lower, upper)
-    else:
-        slopes[low] = (lower + upper) / 2
-    return either(_rrelu, input, inplace, slopes.astype(array.dtype))
+
+    def slopes_for(x: Any) -> Any:
+        low = x <= 0 if training else ~(x > 0)
+        slopes = np.ones(x.shape, F64 if x.dtype is F64 else F32)
+        middle = (lower + upper) / 2
+        slopes[low] = (
+            default_generator.uniform(np.count_nonzero(low), F64, lower, upper)
+            if training else middle
+        )  # fmt: skip
+        return slopes.astype(x.dtype)
+
+    slopes = per_example(slopes_for, template(array, values=True) if training else array)
+    return either(_rrelu, input, inplace, slopes)
 
 
 rrelu_ = in_place(rrelu)
@@ -700,7 +707,9 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     array = logits._array
-    samples = default_generator.exponential(array.size, array.dtype).reshape(array.shape)
+    samples = per_example(
+        lambda a: default_generator.exponential(a.size, a.dtype).reshape(a.shape), template(array)
+    )
     soft = softmax((logits + wrap(-np.log(samples))) / tau, dim)
     if not hard:
         return soft

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..device import device, require_cpu
-from ..dtypes import dtype, from_numpy_dtype
+from ..dtypes import dtype, from_numpy_dtype, is_differentiable
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -35,6 +35,8 @@ def cast(self: Tensor, wanted: dtype, copy: bool = False) -> Tensor:
     kind = wanted.numpy
     if self._array.dtype == kind and not copy:
         return self
+    if self._base is not None and not is_differentiable(kind):
+        self = self.detach()  # of a view, what was written to its base does not matter here
     return to_copy(self, kind)
 
 

@@ -539,7 +539,8 @@ def _unfold(input, /, kernel, dilation, padding, stride, count):
     seen = windows(x, kernel, stride, dilation, count)
     dims = len(kernel)
     seen = np.transpose(seen, (dims + 1, *range(dims + 1), *range(dims + 2, 2 * dims + 2)))
-    return seen.reshape(input.shape[0], input.shape[1] * math.prod(kernel), math.prod(count))
+    cols = seen.reshape(input.shape[0], input.shape[1] * math.prod(kernel), math.prod(count))
+    return np.array(cols) if math.prod(kernel) == 1 else cols
 
 
 @op(name="col2im", check=floating("col2im_out_cpu", "fVcb"), linear=True)

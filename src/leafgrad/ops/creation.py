@@ -19,17 +19,18 @@ from ..dtypes import (
     int64,
     is_differentiable,
 )
+from ..duck import Duck
 from ..graph.node import LEAF
 from ..graph.source import fail
 from ..tensor import Size, Tensor, as_array, wrap
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "eye", "from_dlpack",
-    "from_numpy", "frombuffer", "full", "full_like", "is_tensor", "linspace", "logspace", "ones",
-    "ones_like", "range", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros",
-    "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided",
+    "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "is_tensor", "linspace",
+    "logspace", "ones", "ones_like", "range", "scalar_tensor", "tensor", "tril_indices",
+    "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
-METHODS = ("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
+METHODS = ("new_empty", "new_empty_strided", "new_full", "new_ones", "new_tensor", "new_zeros")
 
 
 def made(array: Any, requires_grad: bool = False) -> Tensor:
@@ -118,6 +119,27 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = No
     return made(np.lib.stride_tricks.as_strided(memory, size, strides), requires_grad)
 
 
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None,
+                   device: Any = None, requires_grad: bool = False,
+                   pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """An uninitialised tensor whose dimensions lie in memory in this order, the outermost first."""
+    require_cpu(device)
+    size, order = _sizes((size,)), [int(d) for d in physical_layout]
+    if len(size) != len(order):
+        fail(RuntimeError, "Number of dimensions in size does not match the length of the "
+                           f"physical_layout; i.e. len(size) = {len(size)} is not equal to "
+                           f"len(physical_layout) = {len(order)}")  # fmt: skip
+    for i, d in enumerate(order):
+        if not 0 <= d < len(size):
+            fail(RuntimeError, f"Dimension out of range (expected to be between 0 and "
+                               f"{len(size) - 1}, but got {d} at index {i}).  NB: negative dims "
+                               "not currently supported; file an issue if you want it.")  # fmt: skip
+        if d in order[:i]:
+            fail(RuntimeError, "Duplicate dim not allowed")
+    memory = np.empty([size[d] for d in order], (dtype or get_default_dtype()).numpy)
+    return made(np.transpose(memory, np.argsort(order)) if order else memory, requires_grad)
+
+
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None,
          device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor filled with one value, whose type gives the dtype unless `dtype` does."""
@@ -187,6 +209,14 @@ def new_empty(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, l
     """Uninitialised memory of this tensor's dtype."""
     return empty(_given_size(size, kwargs), dtype=dtype or self.dtype, device=device,
                  requires_grad=requires_grad)  # fmt: skip
+
+
+def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None,
+                      device: Any = None, layout: Any = None, pin_memory: bool = False,
+                      requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Uninitialised memory of this tensor's dtype, with these strides (in elements)."""
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device,
+                         requires_grad=requires_grad)  # fmt: skip
 
 
 def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
@@ -487,11 +517,22 @@ def _number(value: Any) -> Any:
     return value.item() if isinstance(value, (Tensor, np.generic)) else value
 
 
+def _end(value: Any) -> Any:
+    """An end of a range: a number; under `vmap` a 0-dim batch."""
+    if isinstance(value, Tensor) and isinstance(value._array, Duck):
+        return value._array
+    return _number(value)
+
+
+def _stored(value: Any, kind: Any) -> Any:
+    return (value if isinstance(value, Duck) else np.asarray(value)).astype(kind)
+
+
 def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None,
              layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` values evenly spaced from start to end, both included."""
     require_cpu(device)
-    start, end = _number(start), _number(end)
+    start, end = _end(start), _end(end)
     if steps < 0:
         fail(RuntimeError, "number of steps must be non-negative")
     whole = complex in (type(start), type(end))
@@ -503,11 +544,11 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
 def _linspace(start: Any, end: Any, steps: int, kind: dtype) -> Any:
     # PyTorch computes the first half from the start and the second from the end, in the dtype.
     if steps == 1:
-        return np.array([start]).astype(kind.numpy)
+        return np.reshape(_stored(start, kind.numpy), (1,))
     stored = kind.numpy if kind.category >= 2 and kind.itemsize > 2 else np.dtype("float32")
     if kind.category < 2:
         stored = np.dtype("float64")
-    first, last = np.asarray(start).astype(stored), np.asarray(end).astype(stored)
+    first, last = _stored(start, stored), _stored(end, stored)
     step = ((last - first) / np.asarray(max(steps - 1, 1)).astype(stored)).astype(stored)
     index = np.arange(steps).astype(stored)
     ahead = first + step * index
@@ -522,7 +563,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
     require_cpu(device)
     kind = dtype or get_default_dtype()
     wide = BY_NAME["float64"] if kind.category < 2 else kind
-    powers = _linspace(_number(start), _number(end), steps, wide)
+    powers = _linspace(_end(start), _end(end), steps, wide)
     array = np.power(np.asarray(base).astype(powers.dtype), powers).astype(kind.numpy)
     return _into(out, array) if out is not None else made(array, requires_grad)
 

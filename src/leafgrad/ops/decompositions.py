@@ -1,5 +1,5 @@
-"""Triangular factors of Hermitian matrices, and what solves with them: Cholesky's A = LLᴴ of positive
-definite ones, and LDLᴴ.
+"""Triangular factors of Hermitian matrices, and what solves with them: Cholesky's A = LLᴴ, of
+positive definite ones, and LDLᴴ.
 
 A = PLU is in `lu`, QR in `orthogonal`, eigenvalues and singular values in `eigen`.
 """
@@ -176,7 +176,8 @@ def fail_singular(name: str, info: Any) -> None:
     if np.any(info):
         where, element = first_failure(info)
         fail(LinAlgError, f"{name}: {where}The diagonal element {element} is zero, the inversion "
-                          "could not be completed because the input matrix is singular.")  # fmt: skip
+                          "could not be completed because the input matrix is "
+                          "singular.")  # fmt: skip
 
 
 @op(name="cholesky_inverse", node="CholeskyInverseBackward0")

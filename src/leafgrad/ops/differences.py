@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.operator import NUMBERS
 from ..graph.source import fail
 from ..tensor import Tensor, normal_dim, wrap
 from .joining import cat
@@ -42,18 +41,16 @@ def _unevenly(x: Tensor, points: Tensor, dim: int, edge_order: int) -> Tensor:
     middle = one * (-k / (h * (h + k))) + two * ((k - h) / (h * k)) + three * (h / (k * (h + k)))
     if edge_order == 1:
         first = (_part(x, dim, 1, 2) - _part(x, dim, 0, 1)) / _part(widths, 0, 0, 1)
-        last = (_part(x, dim, n - 1, n) - _part(x, dim, n - 2, n - 1)) / _part(widths, 0, n - 2, n - 1)
+        last = _part(x, dim, n - 1, n) - _part(x, dim, n - 2, n - 1)
+        last = last / _part(widths, 0, n - 2, n - 1)
         return cat([first, middle, last], dim)
     edges = []
-    for start, near, far in ((0, 0, 1), (n - 3, n - 2, n - 3)):
-        h, k = (_part(widths, 0, i, i + 1) for i in (near, far))  # h is next to the edge
-        f = [_part(x, dim, start + i, start + i + 1) for i in range(3)]
-        if start:
-            f.reverse()
+    for inner in ((0, 1, 2), (n - 1, n - 2, n - 3)):  # from the edge on
+        f = [_part(x, dim, i, i + 1) for i in inner]
+        h, k = (_part(widths, 0, i, i + 1) for i in map(min, inner, inner[1:]))
         slope = f[1] * ((h + k) / (h * k)) - f[0] * ((2 * h + k) / (h * (h + k)))
-        slope = slope - f[2] * (h / (k * (h + k)))
-        edges.append(slope if not start else -slope)
-    return cat([edges[0], middle, edges[1]], dim)
+        edges.append(slope - f[2] * (h / (k * (h + k))))
+    return cat([edges[0], middle, -edges[1]], dim)
 
 
 def _explicit(spacing: Any) -> bool:

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 
 __all__ = ["cdist", "pdist"]
 
-_ROWS = 1 << 20  # differences that are held in memory at a time
+_HELD = 1 << 20  # how many differences are held in memory at a time
 
 
 def _lengths(difference: Any, p: float) -> Any:
@@ -45,7 +45,7 @@ def distances(x1, x2, /, p, products):
     if products:
         squares = np.sum(x1 * x1, -1)[..., :, None] + np.sum(x2 * x2, -1)[..., None, :]
         return np.sqrt(np.maximum(squares - 2 * np.matmul(x1, np.swapaxes(x2, -1, -2)), 0))
-    rows = max(1, _ROWS // max(1, x2.size))
+    rows = max(1, _HELD // max(1, x2.size))
     if x1.shape[-2] <= rows:
         return _lengths(_differences(x1, x2), p)
     starts = range(0, x1.shape[-2], rows)
@@ -57,7 +57,7 @@ def _joint(g: Any, x1: Any, x2: Any, out: Any, p: float) -> tuple[Any, Any]:
     """The gradients of `distances`: nothing comes from rows that are equal."""
     if p == 0:
         return None, None
-    if p == 2:
+    if p == 2 and x1.shape[-2] * math.prod(x2.shape) > _HELD:  # as exact, but near equal rows
         weights = np.where(out == 0, 0, g / np.where(out == 0, 1, out))
         across = np.swapaxes(weights, -1, -2)
         return (
@@ -67,7 +67,9 @@ def _joint(g: Any, x1: Any, x2: Any, out: Any, p: float) -> tuple[Any, Any]:
     difference = _differences(x1, x2)
     sign, size = np.sign(difference), np.abs(difference)
     g, out = np.expand_dims(g, -1), np.expand_dims(out, -1)
-    if p == 1:
+    if p == 2:
+        parts = np.where(out == 0, 0, g / np.where(out == 0, 1, out)) * difference
+    elif p == 1:
         parts = g * sign
     elif p == math.inf:
         parts = g * sign * (size == out)
@@ -127,7 +129,8 @@ pair_distances.vjp(input=_pair_distances_vjp_input)
 
 _MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
           "donot_use_mm_for_euclid_dist")  # fmt: skip
-_MANY = 25  # rows from which on products pay
+_MANY = 25  # rows from which on PyTorch takes products
+_QUICK = 4096  # differences of so many elements are as quick, and exact
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
@@ -156,9 +159,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
     if x1.dtype is not x2.dtype:
         fail(RuntimeError, f"expected scalar type {x1.dtype.legacy} but found {x2.dtype.legacy}")
     _check_width("cdist", x1)
-    rows = max(x1.shape[-2], x2.shape[-2])
-    products = p == 2 and (compute_mode == _MODES[1]
-                           or (compute_mode == _MODES[0] and rows > _MANY))  # fmt: skip
+    many = max(x1.shape[-2], x2.shape[-2]) > _MANY or compute_mode == _MODES[1]
+    few = x1.shape[-2] * x2.numel() <= _QUICK
+    products = p == 2 and many and not few and compute_mode != _MODES[2]
     return distances(x1, x2, float(p), products)  # type: ignore[no-any-return]
 
 

@@ -136,8 +136,8 @@ def _eig_rule(g, out):
 
 
 _GAUGE = (
-    "{name}: The eigenvectors in the complex case are specified up to multiplication by e^{{i phi}}."
-    " The specified loss function depends on this quantity, so it is ill-defined."
+    "{name}: The eigenvectors in the complex case are specified up to multiplication by "
+    "e^{{i phi}}. The specified loss function depends on this quantity, so it is ill-defined."
 )
 _eig.vjp(A=_eig_rule)
 
@@ -153,9 +153,7 @@ def _eigenvalues(A, /):
         return fail_convergence("linalg.eig", A, "eigenvalues")
 
 
-@matrix_function(
-    "linalg_eig", "input", castable("torch.linalg.eig", "eigenvalues", "eigenvectors")
-)
+@matrix_function("linalg_eig", "input", castable("torch.linalg.eig", "eigenvalues", "eigenvectors"))
 def eig(input: Tensor) -> Any:
     """(eigenvalues, eigenvectors) of square matrices, complex: the vectors are columns of length 1.
 

@@ -116,15 +116,16 @@ def zeta_of(x: Any, q: Any) -> Any:
     where a power of a negative number is none."""
     kind = np.result_type(x.dtype, q.dtype)
     x, q = x.astype(np.float64), q.astype(np.float64)
-    # Left of zero, for integers x: the terms of positive and those of negative numbers.
     left = q < 0
     rest = np.where(left, q - np.floor(q), q)
-    odd = np.where(x % 2 == 0, 1.0, -1.0)
     value = _zeta_right(x, np.where(rest == 0, 1, rest))
-    if np.any(left):
-        others = _zeta_right(x, 1 - np.where(left, rest, 0)) - _zeta_right(x, 1 - np.where(left, q, 0))
-        value = np.where(left, value + odd * others, value)
+    if left.__class__ is not np.ndarray or left.any():
+        # For integers x, besides: the terms from q to that remainder, up to their sign.
+        ends = (np.where(left, 1 - end, 1) for end in (rest, q))
+        more = np.subtract(*(_zeta_right(x, end) for end in ends))
+        value = np.where(left, value + np.where(x % 2 == 0, more, -more), value)
     value = np.where(left & (x != np.floor(x)), math.nan, value)
     value = np.where((q <= 0) & (q == np.floor(q)), math.inf, value)
     value = np.where(x == 1, math.inf, np.where(x < 1, math.nan, value))
-    return np.where(np.isnan(x) | np.isnan(q) | np.isinf(x) | (q == math.inf), math.nan, value).astype(kind)
+    undefined = np.isnan(x) | np.isinf(x) | np.isnan(q) | (q == math.inf)
+    return np.where(undefined, math.nan, value).astype(kind)

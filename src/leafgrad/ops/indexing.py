@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..duck import zeros
-from ..graph.inplace import check_overlap, check_writable, copies_itself, write
+from ..graph.inplace import check_writable, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.quiet import quietly
@@ -77,12 +77,8 @@ def part_op(**options: Any) -> Any:
         def into(self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
             mode = current()
             if mode is OFF or (mode is ON and not any(t.requires_grad for t in (self, *others))):
-                name = "fill" if copies_itself(made, self, others) else made.name
-                check_writable(self, False, name)
-                arrays = [t._array for t in others]
-                for array in arrays:
-                    check_overlap(self._array, array, made.name)
-                act(self._array, *arrays, *params)
+                check_writable(self, False, made.name, others)
+                act(self._array, *[t._array for t in others], *params)
                 bump(self, here())
                 return self
             return write(made, self, others, params)
@@ -336,6 +332,9 @@ def _laid_out(found: Any, input: Any, index: Any, dims: tuple[int, ...]) -> Any:
         return found
     if input.flags.c_contiguous:
         return np.ascontiguousarray(found)
+    if index.dtype.kind == "b":  # as the positions of its elements that are true
+        dims = tuple(range(dims[0], dims[0] + index.ndim))
+        index = np.empty((len(dims), 1), np.int64)
     count = index.ndim if len(dims) == 1 else index.ndim - 1
     rest = [dim for dim in range(input.ndim) if dim not in dims]
     adjacent = dims == tuple(range(dims[0], dims[0] + len(dims)))
@@ -886,9 +885,9 @@ def _real_for(into: Any, values: Any) -> Any:
     return values
 
 
-_fill.vjp(input=lambda g: _zero(g))
-_fill_tensor.vjp(input=lambda g: _zero(g), value=lambda g: np.sum(g))
-_zero.vjp(input=lambda g: _zero(g))
+_fill.vjp(input=lambda g: np.zeros_like(g))
+_fill_tensor.vjp(input=lambda g: np.zeros_like(g), value=lambda g: np.sum(g))
+_zero.vjp(input=lambda g: np.zeros_like(g))
 
 
 def _fill_value(call: str, value: Any) -> None:
@@ -951,7 +950,7 @@ def _copy(input, source, /):
     return input
 
 
-_copy.vjp(input=lambda g: _zero(g), source=lambda g: g)
+_copy.vjp(input=lambda g: np.zeros_like(g), source=lambda g: g)
 
 
 def _qualified(node: Any) -> str:

@@ -22,7 +22,7 @@ from .activations import floating, kernel, safe_softmax, softmax, total, total_p
 from .arithmetic import mul
 from .casting import cast, result_type
 from .products import c_name, legacy, matmul
-from .sampling import _placed
+from .sampling import _placed, per_example, template
 
 __all__ = [
     "alpha_dropout", "constant_pad_nd", "cosine_similarity", "dropout", "embedding",
@@ -46,9 +46,10 @@ def _mask(input: Tensor, p: float, feature: bool) -> Any:
     if feature:
         if array.ndim < 2:
             fail(RuntimeError, "Feature dropout requires at least 2 dimensions in the input")
-        shape = array.shape[:2] + (1,) * (array.ndim - 2)
-        return default_generator.bernoulli(math.prod(shape), 1 - p).reshape(shape)
-    return _placed(default_generator.bernoulli(array.size, 1 - p), array)
+        array = array[(slice(None), slice(None), *[slice(1)] * (array.ndim - 2))]
+    return per_example(
+        lambda a: _placed(default_generator.bernoulli(a.size, 1 - p), a), template(array)
+    )
 
 
 def dropped(input: Tensor, p: float, train: bool, inplace: bool, feature: bool = False,

@@ -27,6 +27,7 @@ from .matrices import (
     matmul,
     matrix_function,
     mH,
+    mT,
     must_be_tensor,
     numpy_dtype,
     padded,
@@ -36,7 +37,7 @@ from .triangular import substituted, triangular_solution
 __all__ = ["lu", "lu_solve", "lu_unpack"]
 METHODS = ("lu", "lu_solve")
 
-_PANEL = 8  # columns that are eliminated one by one
+_PANEL = 16  # columns that are eliminated one by one
 
 
 def factored(a: Any) -> tuple[Any, Any, Any]:
@@ -47,41 +48,50 @@ def factored(a: Any) -> tuple[Any, Any, Any]:
     """
     rows, columns = a.shape[-2:]
     count = min(rows, columns)
-    lu = np.array(a).reshape(math.prod(a.shape[:-2]), rows, columns)
-    pivots = np.zeros((lu.shape[0], count), np.int32)
-    info = np.zeros(lu.shape[0], np.int32)
-    if lu.size:
-        _eliminate(lu, pivots, info, 0, count)
+    turned = np.array(mT(a), order="C").reshape(math.prod(a.shape[:-2]), columns, rows)
+    pivots = np.zeros((turned.shape[0], count), np.int32)
+    info = np.zeros(turned.shape[0], np.int32)
+    if turned.size:
+        _eliminate(turned, pivots, info, 0, count)
         if columns > count:
-            left, right = lu[:, :, :count], lu[:, :, count:]
-            right[...] = substituted(left, right, upper=False, unit=True)
-    return lu.reshape(a.shape), pivots.reshape(*a.shape[:-2], count), info.reshape(a.shape[:-2])
+            _solve_rows(turned, 0, count, columns)
+    lu = mT(turned).reshape(a.shape)
+    return lu, pivots.reshape(*a.shape[:-2], count), info.reshape(a.shape[:-2])
 
 
-def _eliminate(lu: Any, pivots: Any, info: Any, start: int, stop: int) -> None:
-    """Eliminate a range of columns, wide ones by halves: then most of the work are products."""
+def _eliminate(x: Any, pivots: Any, info: Any, start: int, stop: int) -> None:
+    """Eliminate a range of columns, wide ones by halves: then most of the work are products.
+
+    x: the matrices transposed, so that columns are contiguous
+    """
     if stop - start > _PANEL:
         middle = (start + stop) // 2
-        _eliminate(lu, pivots, info, start, middle)
-        above, below = lu[:, start:middle, middle:stop], lu[:, middle:, middle:stop]
-        above[...] = substituted(lu[:, start:middle, start:middle], above, upper=False, unit=True)
-        below -= np.matmul(lu[:, middle:, start:middle], above)
-        _eliminate(lu, pivots, info, middle, stop)
+        _eliminate(x, pivots, info, start, middle)
+        _solve_rows(x, start, middle, stop)
+        above = x[:, middle:stop, start:middle]
+        x[:, middle:stop, middle:] -= np.matmul(above, x[:, start:middle, middle:])
+        _eliminate(x, pivots, info, middle, stop)
         return
-    batch = np.arange(lu.shape[0])
+    batch = np.arange(x.shape[0])
     for j in range(start, stop):
-        column = lu[:, j:, j]
-        size = np.abs(column.real) + np.abs(column.imag) if lu.dtype.kind == "c" else abs(column)
+        column = x[:, j, j:]
+        size = np.abs(column.real) + np.abs(column.imag) if x.dtype.kind == "c" else np.abs(column)
         chosen = np.argmax(size, axis=1) + j
         pivots[:, j] = chosen + 1
-        found = lu[batch, chosen]
-        lu[batch, chosen] = lu[:, j]
-        lu[:, j] = found
-        pivot = lu[:, j, j]
+        found = x[batch, :, chosen]
+        x[batch, :, chosen] = x[:, :, j]
+        x[:, :, j] = found
+        pivot = x[:, j, j]
         zero = pivot == 0
         info[zero & (info == 0)] = j + 1
-        lu[:, j + 1 :, j] /= np.where(zero, 1, pivot)[:, None]
-        lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, j, None, j + 1 : stop]
+        x[:, j, j + 1 :] /= np.where(zero, 1, pivot)[:, None]
+        x[:, j + 1 : stop, j + 1 :] -= x[:, j + 1 : stop, j, None] * x[:, j, None, j + 1 :]
+
+
+def _solve_rows(x: Any, start: int, middle: int, stop: int) -> None:
+    """The rows of U that go with eliminated columns, in the columns from `middle` to `stop`."""
+    square, right = x[:, start:middle, start:middle], x[:, middle:stop, start:middle]
+    right[...] = mT(substituted(mT(square), mT(right), upper=False, unit=True))
 
 
 def order(pivots: Any, rows: int) -> Any:
@@ -156,7 +166,7 @@ def _lu_rule(g_l: Any, g_u: Any, p: Any, l: Any, u: Any) -> Any:  # noqa: E741
 @op(name="linalg_lu_factor_ex", differentiable=(0,))
 @quietly
 def lu_factors(A, /, caller):
-    """L and U in one matrix, the pivots, and codes: f[..., n, m] -> f[..., n, m], i[..., k], i[...].
+    """L and U in one matrix, pivots and codes: f[..., n, m] -> f[..., n, m], i[..., k], i[...].
 
     caller: the function that fails, where a pivot is zero, by name; None: none does
     """
@@ -319,7 +329,7 @@ def solved(lu: Any, pivots: Any, b: Any, left: bool, adjoint: bool) -> Any:
 @op(name="linalg_lu_solve")
 @quietly
 def lu_solution(LU, pivots, B, /, left, adjoint):
-    """X with AX = B from the factors of A: f[..., n, n], i[..., n], f[..., n, k] -> f[..., n, k]."""
+    """X with AX = B from A's factors: f[..., n, n], i[..., n], f[..., n, k] -> f[..., n, k]."""
     return solved(LU, pivots, B, left, adjoint)
 
 

@@ -228,7 +228,7 @@ def matrix_function(name: str, first: str = "A", out: Callable[..., None] | None
             if kwargs:
                 kwargs = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
             if not args and first not in kwargs:
-                fail(TypeError, f"{name}() missing 1 required positional arguments: \"{first}\"")
+                fail(TypeError, f'{name}() missing 1 required positional arguments: "{first}"')
             given = args[0] if args else kwargs[first]
             if given.__class__ not in TENSORS and not isinstance(given, Tensor):
                 fail(TypeError, f"{name}(): argument '{first}' (position 1) must be Tensor, not "

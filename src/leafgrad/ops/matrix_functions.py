@@ -181,7 +181,7 @@ def _text(p: Any) -> str:
 
 @matrix_function("linalg_vander", "x")
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Vandermonde's matrix: in row i the powers of xᵢ from 0 to N - 1: f[..., n] -> f[..., n, N]."""
+    """Vandermonde's matrix: row i is xᵢ to the powers 0 to N - 1: f[..., n] -> f[..., n, N]."""
     if x.dtype.category == 0 or (x.dtype.itemsize == 2 and x.dtype.is_floating_point):
         fail(RuntimeError, "linalg.vander supports floating point, complex, and integer tensors, "
                            f"but got {x.dtype.legacy}")  # fmt: skip

@@ -114,7 +114,9 @@ def fail_shapes(x: Any, y: Any, *more: str) -> NoReturn:
             more = (*more, "to do: transpose the second: a @ b.T")
         elif x.shape[0] == y.shape[0]:
             more = (*more, "to do: transpose the first: a.T @ b")
-    raise failure(RuntimeError, f"mat1 and mat2 shapes cannot be multiplied {_shapes(x, y)}", *more) from None
+    raise failure(
+        RuntimeError, f"mat1 and mat2 shapes cannot be multiplied {_shapes(x, y)}", *more
+    ) from None
 
 
 class NamedInC(str):
@@ -318,8 +320,6 @@ def _fail_batches(x: Any, y: Any) -> Any:
 
 matmul_batches = op(name="matmul", node="UnsafeViewBackward0")(_matmul_batches).vjp(**BATCH_RULES)
 matrix_batches = op(name="matmul", node="CloneBackward0")(_matmul_batches).vjp(**BATCH_RULES)
-# PyTorch transposes the result of such a product, which of one row or column needs no copy.
-
 
 
 @op(name="matmul", node="UnsafeViewBackward0")
@@ -396,7 +396,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if call is matrix_batches and isinstance(input, Tensor) and isinstance(other, Tensor):
         if not input.requires_grad:
             call = matmul_batches
-        elif input.shape[0] == 1 or other.shape[-1] == 1:
+        elif input.shape[0] < 2 or other.shape[-1] < 2 or 0 in other.shape[:-2]:
             return _row_batches(input, other)
     return call(input, other)
 

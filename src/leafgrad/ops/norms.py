@@ -250,7 +250,7 @@ def _sum_or_extreme(values: Tensor, ord: Any, dim: int, keepdim: bool) -> Tensor
 @matrix_function("linalg_norm", "input", agreeing(_OUT.format(name="norm")))
 def linalg_norm(input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
                 dtype: Any = None) -> Tensor:  # fmt: skip
-    """A norm of a vector or a matrix: `matrix_norm` if two dimensions are meant, else `vector_norm`.
+    """A norm of a vector or a matrix: `matrix_norm` of two dimensions, else `vector_norm`.
 
     Without `ord` the 2-norm of all elements over the dimensions `dim`.
     """

@@ -148,7 +148,8 @@ def _reflectors(input: Any, count: int) -> Any:
 
 
 def _mixing(v: Any, tau: Any) -> Any:
-    """T, upper triangular, with H₁H₂⋯ = 1 - V T Vᴴ: T = (1 + diag(τ) · strict upper VᴴV)⁻¹ diag(τ)."""
+    """T, upper triangular, with H₁H₂⋯ = 1 - V T Vᴴ: (1 + diag(τ) S)⁻¹ diag(τ), where S is what
+    stands above the diagonal of VᴴV."""
     eye = eye_like(v, v.shape[-1])
     coupling = scaled_rows(tau, np.triu(matmul(mH(v), v), 1))
     return triangular_solution(coupling, scaled_rows(tau, eye), True, True, True)

@@ -184,7 +184,8 @@ def _max_pools(dims: int) -> tuple[Any, Any]:
         size = input.shape[input.ndim - dims :]
         reach = _reach(size, kernel, stride, padding, dilation, count)
         x = _widened(input, reach, _lowest(input))
-        return _largest(x, kernel, stride, dilation, count)
+        best = _largest(x, kernel, stride, dilation, count)
+        return np.array(best) if math.prod(kernel) == 1 else best
 
     @op(name=f"max_pool{dims}d_with_indices", node=node, check=check, differentiable=(0,))
     def max_pool_with_indices(input, /, kernel, stride, padding, dilation, count):

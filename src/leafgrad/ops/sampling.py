@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 
 from ..device import CPU, require_cpu
-from ..dtypes import from_numpy_dtype, get_default_dtype, int64
+from ..dtypes import dtype, from_numpy_dtype, get_default_dtype, int64
+from ..duck import Duck
 from ..generator import Generator, default_generator
-from ..graph.inplace import write
+from ..graph.inplace import check_writable, write
+from ..graph.modes import current
 from ..graph.operator import op, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
+from .arithmetic import _NAMES_IN_C
+from .casting import cast
 from .creation import _given_size, _sizes, made
+from .shape import broadcast_tensors
 
 __all__ = [
     "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal",
@@ -76,6 +81,36 @@ Generator.set_state = _set_state  # type: ignore[attr-defined]
 Generator.device = CPU  # type: ignore[attr-defined]
 
 
+# Under `func.vmap` numbers are drawn for all examples, as its `randomness` says: the array to draw
+# for is then a batch (`template`), and is drawn for in one go (`per_example`).
+
+
+def template(array: Any, fresh: bool = True, values: bool = False) -> Any:
+    """The array to draw numbers for in place of `array`.
+
+    fresh: they make a new tensor; else they are written into one; values: they depend on the array
+    """
+    if current().transforms is None:
+        return array
+    from ..graph.vmap import sampled
+
+    return sampled(array, fresh, values)
+
+
+def per_example(draw: Any, array: Any) -> Any:
+    """`draw(array)`, on the data of a batch."""
+    if isinstance(array, Duck) and array.rank:
+        from ..graph.vmap import fill
+
+        return fill(draw, array)
+    return draw(array)
+
+
+def _whole(array: Any) -> Any:
+    """The array of all examples, to be checked."""
+    return array.whole if isinstance(array, Duck) and array.rank else array
+
+
 # Filling
 
 
@@ -90,6 +125,8 @@ def _placed(values: Any, like: Any) -> Any:
 
 def _reals(draw: Any, array: Any) -> Any:
     """Draw for an array; complex ones as twice as many reals, interleaved."""
+    if isinstance(array, Duck) and array.rank:
+        return per_example(lambda a: _reals(draw, a), array)
     if array.dtype.kind != "c":
         return _placed(draw(array.size, array.dtype), array)
     real = np.dtype("float64") if array.dtype.itemsize == 16 else np.dtype("float32")
@@ -114,6 +151,10 @@ def _filled(self: Tensor, values: Any, name: str) -> Tensor:
     return write(_FILLS[name].op, self, (), (values,))  # type: ignore[no-any-return]
 
 
+def _fill_reals(self: Tensor, draw: Any, name: str) -> Tensor:
+    return _filled(self, _reals(draw, template(self._array, False)), name)
+
+
 def _source(generator: Any) -> Generator:
     return generator or default_generator
 
@@ -121,29 +162,46 @@ def _source(generator: Any) -> Generator:
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None,
              **kwargs: Any) -> Tensor:  # fmt: skip
     """Fill with uniform samples from [from, to)."""
+    _check_floating(self.dtype, "check_uniform_bounds")
     low, high = float(kwargs.pop("from", from_)), float(to)
     if low > high:
         fail(RuntimeError, f"uniform_ expects to return a [from, to) range, but found from={low:g}"
                            f" > to={high:g}")  # fmt: skip
     source = _source(generator)
-    values = _reals(lambda n, kind: source.uniform(n, kind, low, high), self._array)
-    return _filled(self, values, "Uniform")
+    return _fill_reals(self, lambda n, kind: source.uniform(n, kind, low, high), "Uniform")
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal samples."""
+    _check_floating(self.dtype, "normal_kernel_cpu")
+    _check_deviation(std)
+    values = _normals(template(self._array, False), mean, std, generator)
+    return _filled(self, values, "Normal")
+
+
+def _check_floating(kind: dtype, kernel: str) -> None:
+    if kind.category < 2:
+        fail(NotImplementedError, f"\"{kernel}\" not implemented for '{kind.legacy}'")
+
+
+def _check_continuous(kind: dtype, name: str, called: str) -> None:
+    if not kind.is_floating_point:
+        fail(RuntimeError, f"{name} distribution is a continuous probability distribution. dtype "
+                           f"must be a floating point but you specified {called}")  # fmt: skip
+
+
+def _check_deviation(std: float) -> None:
     if std < 0:
         fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")
-    return _filled(self, _normals(self._array, mean, std, generator), "Normal")
 
 
 def _normals(array: Any, mean: Any, std: Any, generator: Any) -> Any:
+    if isinstance(array, Duck) and array.rank:
+        return per_example(lambda a: _normals(a, mean, std, generator), array)
     source = _source(generator)
     whole = array.flags.c_contiguous
-    if array.dtype.kind == "c":
-        values = _reals(lambda n, kind: source.normal(n, kind, 0.0, std * math.sqrt(0.5), whole),
-                        array)  # fmt: skip
-        return values + mean if mean else values
+    if array.dtype.kind == "c":  # the mean is that of both parts
+        std = std * math.sqrt(0.5)
     return _reals(lambda n, kind: source.normal(n, kind, mean, std, whole), array)
 
 
@@ -152,27 +210,33 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
     source = _source(generator)
     low, high = {0: (None, None), 1: (0, args[0] if args else None)}.get(len(args), args[:2])
     low, high = kwargs.get("from", low), kwargs.get("to", high)
-    array = self._array
-    if low is None:
-        values = source.random(array.size, array.dtype)
-    else:
-        if high is not None and low >= high:
-            fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={low} "
-                               f">= to={high}")  # fmt: skip
-        values = source.integers(array.size, low, high, array.dtype)
-    return _filled(self, _placed(values, array), "Random")
+    array = template(self._array, False)
+    if low is not None and high is not None and low >= high:
+        fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={low} >= "
+                           f"to={high}")  # fmt: skip
+
+    def draw(a: Any) -> Any:
+        if low is None:
+            return _placed(source.random(a.size, a.dtype), a)
+        return _placed(source.integers(a.size, low, high, a.dtype), a)
+
+    return _filled(self, per_example(draw, array), "Random")
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with ones of probability p (a number, or a tensor that broadcasts), else zeros."""
-    source, array = _source(generator), self._array
+    source, array = _source(generator), template(self._array, False)
     if isinstance(p, Tensor):
-        _check_probability(p._array)
-        chances = np.broadcast_to(p._array, array.shape)
-        values = source.bernoulli_tensor(_kept_precision(chances))
+        _check_probability(_whole(p._array))
+        chances = template(p._array, values=True)
+        if array.__class__ is np.ndarray and chances.__class__ is np.ndarray:
+            chances = np.broadcast_to(chances, array.shape)
+        else:  # as many numbers as the tensor has examples
+            chances = chances + np.zeros_like(array, dtype=chances.dtype)
+        values = per_example(source.bernoulli_tensor, _kept_precision(chances))
     else:
         _check_probability(np.asarray(p))
-        values = _placed(source.bernoulli(array.size, float(p)), array)
+        values = per_example(lambda a: _placed(source.bernoulli(a.size, float(p)), a), array)
     return _filled(self, values.astype(array.dtype), "Bernoulli")
 
 
@@ -201,54 +265,63 @@ _drawn.vjp(input=lambda g: np.zeros_like(g))
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """Ones with the probabilities in `input` (or p), else zeros."""
     if out is not None:
-        return write_out("bernoulli", out, bernoulli, (input, p), {"generator": generator})  # type: ignore[no-any-return]
+        check_writable(out, False)
+        drawn = bernoulli(input.detach(), p, generator=generator)
+        return write_out("bernoulli", out, lambda: cast(drawn, out.dtype), (), {})  # type: ignore[no-any-return]
     if p is not None:
         return wrap(np.empty_like(input._array)).bernoulli_(p, generator=generator)  # type: ignore[attr-defined,no-any-return]
     array = input._array
     if array.dtype.kind not in "fV":
         fail(RuntimeError, "\"bernoulli_tensor_cpu_p_\" not implemented for "
                            f"'{input.dtype.legacy}'")  # fmt: skip
-    _check_probability(array)
-    order = np.asarray(_kept_precision(array), order="C")
-    values = _source(generator).bernoulli_tensor(order)
+    _check_probability(_whole(array))
+    order = np.copy(_kept_precision(template(array, values=True)), order="C")
+    values = per_example(_source(generator).bernoulli_tensor, order)
     return _drawn(input, values.astype(array.dtype))  # type: ignore[no-any-return]
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with exponential samples of rate lambd."""
+    _check_continuous(self.dtype, "Exponential", self.dtype.legacy)
     if lambd <= 0:
         fail(RuntimeError, f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     source = _source(generator)
-    values = _reals(lambda n, kind: source.exponential(n, kind, lambd), self._array)
-    return _filled(self, values, "Exponential")
+    return _fill_reals(self, lambda n, kind: source.exponential(n, kind, lambd), "Exponential")
 
 
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *,
             generator: Any = None) -> Tensor:  # fmt: skip
     """Fill with Cauchy samples."""
+    called = _NAMES_IN_C.get(self.dtype.name, self.dtype.name)
+    _check_continuous(self.dtype, "Cauchy", called)
     if sigma <= 0:
         fail(RuntimeError, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     source = _source(generator)
-    values = _reals(lambda n, kind: source.cauchy(n, kind, median, sigma), self._array)
-    return _filled(self, values, "Cauchy")
+    return _fill_reals(self, lambda n, kind: source.cauchy(n, kind, median, sigma), "Cauchy")
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *,
                 generator: Any = None) -> Tensor:  # fmt: skip
     """Fill with e to the power of normal samples."""
+    if not self.dtype.is_floating_point:
+        fail(NotImplementedError, f"\"log_normal_cpu\" not implemented for '{self.dtype.legacy}'")
     if std <= 0:
         fail(RuntimeError, f"log_normal_ expects std > 0.0, but found std={std:g}")
     source = _source(generator)
-    values = _reals(lambda n, kind: source.log_normal(n, kind, mean, std), self._array)
-    return _filled(self, values, "LogNormal")
+    return _fill_reals(self, lambda n, kind: source.log_normal(n, kind, mean, std), "LogNormal")
 
 
 def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """Fill with the number of trials until the first success of probability p."""
+    if self.dtype.category in (0, 3):
+        fail(NotImplementedError, f"\"geometric_cpu\" not implemented for '{self.dtype.legacy}'")
     if not 0 < p < 1:
         fail(RuntimeError, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    source, array = _source(generator), self._array
-    return _filled(self, _placed(source.geometric(array.size, array.dtype, p), array), "Geometric")
+    source = _source(generator)
+    values = per_example(
+        lambda a: _placed(source.geometric(a.size, a.dtype, p), a), template(self._array, False)
+    )
+    return _filled(self, values, "Geometric")
 
 
 # New tensors
@@ -260,11 +333,26 @@ def _new(values: Any, requires_grad: bool, out: Any) -> Tensor:
     return made(values, requires_grad)
 
 
-def _float_kind(dtype: Any, out: Any, name: str) -> Any:
-    kind = dtype or (out.dtype if out is not None else get_default_dtype())
-    if kind.category < 2:
-        fail(NotImplementedError, f"\"{name}\" not implemented for '{kind.legacy}'")
-    return kind.numpy
+def _kind(dtype: Any, out: Any, default: Any) -> Any:
+    """The dtype of a new tensor, or of that to write to."""
+    if out is None:
+        return dtype or default
+    if dtype is not None and dtype is not out.dtype:
+        fail(RuntimeError, f"dtype {dtype.legacy} does not match dtype of out parameter "
+                           f"({out.dtype.legacy})")  # fmt: skip
+    return out.dtype
+
+
+def _target(size: Any, dtype: Any, out: Any, kernel: str) -> Any:
+    """The array to draw for: that of `out`, if it has the size, for the order in memory counts.
+
+    kernel: the name of PyTorch's, which takes no integers
+    """
+    kind = _kind(dtype, out, get_default_dtype())
+    _check_floating(kind, kernel)
+    if out is not None and out._array.shape == tuple(size):
+        return template(out._array)
+    return template(np.empty(size, kind.numpy))
 
 
 def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
@@ -272,7 +360,7 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
          **kwargs: Any) -> Tensor:  # fmt: skip
     """Uniform samples from [0, 1)."""
     require_cpu(device)
-    array = np.empty(_given_size(size, kwargs), _float_kind(dtype, out, "check_uniform_bounds"))
+    array = _target(_given_size(size, kwargs), dtype, out, "check_uniform_bounds")
     return _new(_reals(_source(generator).uniform, array), requires_grad, out)
 
 
@@ -281,7 +369,7 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
           **kwargs: Any) -> Tensor:  # fmt: skip
     """Normal samples of mean 0 and variance 1."""
     require_cpu(device)
-    array = np.empty(_given_size(size, kwargs), _float_kind(dtype, out, "normal_kernel_cpu"))
+    array = _target(_given_size(size, kwargs), dtype, out, "normal_kernel_cpu")
     return _new(_normals(array, 0.0, 1.0, generator), requires_grad, out)
 
 
@@ -300,20 +388,30 @@ def randint(*args: Any, generator: Any = None, out: Any = None, dtype: Any = Non
         fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={low} >= "
                            f"to={high}")  # fmt: skip
     size = _sizes((given["size"],))
-    kind = (dtype or (out.dtype if out is not None else int64)).numpy
-    count = math.prod(size)
-    values = _source(generator).integers(count, low, high, kind).reshape(size)
+    kind = _kind(dtype, out, int64).numpy
+    source = _source(generator)
+    values = per_example(
+        lambda a: source.integers(a.size, low, high, kind).reshape(a.shape),
+        template(np.empty(size, kind)),
+    )
     return _new(values, requires_grad, out)
 
 
-def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = int64,
+def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None,
              layout: Any = None, device: Any = None, requires_grad: bool = False,
              pin_memory: bool = False) -> Tensor:  # fmt: skip
     """The integers 0 to n - 1 in random order."""
     require_cpu(device)
     if n < 0:
         fail(RuntimeError, f"n must be non-negative, got {n}")
-    values = _source(generator).permutation(n).astype(dtype.numpy)
+    source = _source(generator)
+
+    def draw(a: Any) -> Any:
+        rows = [source.permutation(n) for _ in range(math.prod(a.shape[:-1]))]
+        return np.reshape(rows, a.shape)
+
+    kind = _kind(dtype, out, int64).numpy
+    values = per_example(draw, template(np.empty(n, np.int64))).astype(kind)
     return _new(values, requires_grad, out)
 
 
@@ -322,7 +420,7 @@ def rand_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: A
               generator: Any = None) -> Tensor:  # fmt: skip
     """Uniform samples in the shape, dtype and memory order of `input`."""
     require_cpu(device)
-    array = np.empty_like(input._array, dtype=dtype.numpy if dtype else None)
+    array = template(np.empty_like(input._array, dtype=dtype.numpy if dtype else None))
     return made(_reals(_source(generator).uniform, array), requires_grad)
 
 
@@ -331,7 +429,7 @@ def randn_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: 
                generator: Any = None) -> Tensor:  # fmt: skip
     """Normal samples in the shape, dtype and memory order of `input`."""
     require_cpu(device)
-    array = np.empty_like(input._array, dtype=dtype.numpy if dtype else None)
+    array = template(np.empty_like(input._array, dtype=dtype.numpy if dtype else None))
     return made(_normals(array, 0.0, 1.0, generator), requires_grad)
 
 
@@ -342,9 +440,10 @@ def randint_like(input: Tensor, *args: Any, dtype: Any = None, layout: Any = Non
     require_cpu(device)
     low, high = (0, args[0]) if len(args) == 1 else args or (0, None)
     low, high = int(kwargs.get("low", low)), int(kwargs.get("high", high))
-    array = np.empty_like(input._array, dtype=dtype.numpy if dtype else None)
-    values = _source(generator).integers(array.size, low, high, array.dtype)
-    return made(_placed(values, array), requires_grad)
+    array = template(np.empty_like(input._array, dtype=dtype.numpy if dtype else None))
+    source = _source(generator)
+    values = per_example(lambda a: _placed(source.integers(a.size, low, high, a.dtype), a), array)
+    return made(values, requires_grad)
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None,
@@ -356,23 +455,57 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         if size is None:
             raise TypeError("normal() received an invalid combination of arguments: numbers for "
                             "mean and std need a size")  # fmt: skip
-        kind = (dtype or (out.dtype if out is not None else get_default_dtype())).numpy
-        array = np.empty(_sizes((size,)), kind)
-        if std < 0:
-            fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")
+        array = _target(_sizes((size,)), dtype, out, "normal_kernel_cpu")
+        _check_deviation(std)
         return _new(_normals(array, mean, std, generator), requires_grad, out)
-    first = mean if isinstance(mean, Tensor) else std
-    shape = np.broadcast_shapes(*(t._array.shape for t in (mean, std) if isinstance(t, Tensor)))
-    if isinstance(std, Tensor) and np.any(std._array < 0):
+    of_mean, of_std = isinstance(mean, Tensor), isinstance(std, Tensor)
+    if not of_std:
+        _check_deviation(std)
+    elif np.any(_whole(std._array) < 0):
         fail(RuntimeError, "normal expects all elements of std >= 0.0")
-    array = np.empty(shape, first._array.dtype)
-    base = _normals(array, 0.0, 1.0, generator)
-    values = base * _value(std, array.dtype) + _value(mean, array.dtype)
-    result = _drawn(first, values.astype(array.dtype)) if shape == first._array.shape else \
-        wrap(values.astype(array.dtype))  # fmt: skip
+    tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
+    for t in tensors:
+        template(t._array, values=True)  # refuses what is batched where all draw the same
+    shape = tensors[0]._array.shape
+    if of_mean and of_std:
+        shape = broadcast_tensors(*tensors)[0].shape
+    elif out is not None and out._array.shape != shape:
+        broadcast_tensors(*tensors, out)  # PyTorch does not resize `out` here
+    array = _target(shape, None if out is not None else tensors[0].dtype, out, "normal_kernel_cpu")
+    values = _normals(array, 0.0, 1.0 if of_std else std, generator)
+    if of_std:
+        values = (values * std._array).astype(array.dtype)
+    values = (values + _value(mean, array.dtype)).astype(array.dtype)
     if out is not None:
-        return write_out("normal", out, lambda: result, (), {})  # type: ignore[no-any-return]
-    return result
+        return write_out("normal", out, lambda: wrap(values), (), {})  # type: ignore[no-any-return]
+    return _NORMALS[of_mean, of_std](*tensors, values)  # type: ignore[no-any-return]
+
+
+@op(name="normal", node="NormalBackward1")
+def _about_means(mean, /, values):
+    """`values`, of which the gradient for the means is zero."""
+    return values
+
+
+@op(name="normal", node="NormalBackward2")
+def _with_deviations(std, /, values):
+    """`values`, of which the gradient for the deviations is zero."""
+    return values
+
+
+@op(name="normal", node="NormalBackward3")
+def _normally(mean, std, /, values):
+    """`values`, of which the gradients for means and deviations are zero."""
+    return values
+
+
+_about_means.vjp(mean=lambda g: np.zeros_like(g))
+_with_deviations.vjp(std=lambda g: np.zeros_like(g))
+_normally.vjp(mean=lambda g: np.zeros_like(g), std=lambda g: np.zeros_like(g))
+# By whether the means and whether the deviations are a tensor.
+_NORMALS = {
+    (True, False): _about_means, (False, True): _with_deviations, (True, True): _normally,
+}  # fmt: skip
 
 
 def _value(x: Any, kind: Any) -> Any:
@@ -383,6 +516,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
                 generator: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """Indices drawn with the weights in each row: f[n] -> i[samples], f[m, n] -> i[m, samples]."""
     if out is not None:
+        if out.dtype is not int64:
+            fail(RuntimeError, f"multinomial expects Long tensor out, got: {out.dtype.legacy}")
         return write_out("multinomial", out, multinomial, (input, num_samples, replacement),
                          {"generator": generator})  # type: ignore[no-any-return]  # fmt: skip
     p = input._array
@@ -397,17 +532,30 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
         fail(
             RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
-    if not np.all(np.isfinite(p)) or np.any(p < 0):
+    every = _whole(p)
+    if replacement and num_samples > 1:
+        what = "= infinity or NaN" if np.any(every == math.inf) else ""
+        what = what if np.all(every >= 0) else "< 0"
+        if what:
+            fail(RuntimeError, "invalid multinomial distribution (encountering probability entry "
+                               f"{what})")  # fmt: skip
+    if not np.all(np.isfinite(every)) or np.any(every < 0):
         fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
-    if np.any(p.sum(-1) == 0):
+    if np.any(every.sum(-1) == 0):
         fail(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
-    found = _source(generator).multinomial(np.atleast_2d(p), num_samples, replacement)
-    return wrap(found if p.ndim == 2 else found[0])
+    source = _source(generator)
+
+    def draw(a: Any) -> Any:
+        rows = a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))
+        return source.multinomial(rows, num_samples, replacement).reshape((*a.shape[:-1], -1))
+
+    return wrap(per_example(draw, template(p, values=True)))
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson samples of the rates in `input`. The numbers for a seed are not PyTorch's."""
     source = _source(generator)
     random = np.random.Generator(np.random.PCG64(int(source.words64(1)[0])))
-    values = random.poisson(input._array).astype(input._array.dtype)
+    rates = template(input._array, values=True)
+    values = per_example(random.poisson, rates).astype(rates.dtype)
     return _drawn(input, values)  # type: ignore[no-any-return]

@@ -250,7 +250,7 @@ def _regular(g: Any, a: Any, determinant: Any) -> Any:
 
 
 def _cofactors(a: Any) -> Any:
-    """adj(A)ᴴ of any matrix, from its singular values: adj(diag(S)) has the products of all others."""
+    """adj(A)ᴴ of any matrix, by singular values: adj(diag(S)) has the products of all others."""
     u, s, vh = np.linalg.svd(a)
     n = a.shape[-1]
     others = np.prod(np.where(np.eye(n, dtype=bool), 1, np.expand_dims(s, -2)), -1)
@@ -530,7 +530,7 @@ _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 )
 def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *,
           driver: str | None = None) -> Any:  # fmt: skip
-    """(solution, residuals, rank, singular_values): X that minimises |AX - B|, of those the smallest.
+    """(solution, residuals, rank, singular_values): the smallest X of those that minimise |AX - B|.
 
     driver: LAPACK's routines, which say which results there are: "gelsy" (rank), "gels" (for
     matrices of full rank; residuals), "gelsd" and "gelss" (all). Residuals are the squared ones,

@@ -410,6 +410,9 @@ def _frequencies(name: str, n: int, d: float, out: Any, dtype: Any, device: Any,
         fail(TypeError, f"fft_{name}(): argument 'n' (position 1) must be int, not "
                         f"{type(n).__name__}")  # fmt: skip
     kind = dtype or (get_default_dtype() if out is None else out.dtype)
+    if out is not None and kind is not out.dtype:
+        fail(RuntimeError, f"dtype {kind.legacy} does not match dtype of out parameter "
+                           f"({out.dtype.legacy})")  # fmt: skip
     if kind.category < 2:
         fail(RuntimeError, f"{name} requires a floating point or complex dtype")
     if kind.is_complex:
@@ -599,10 +602,10 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
           f": expected a tensor with 3 or 4 dimensions, but got {input.ndim + 1}")  # fmt: skip
     rows, frames = input.shape[-2:]
     half = rows != n_fft if onesided is None else onesided
-    start = ": expected the frequency dimension (3rd to the last) of the input tensor to match n_fft"
+    start = ": expected the frequency dimension (3rd to the last) of the input tensor to match"
     check(not half or rows == n_fft // 2 + 1,
-          f"{start} / 2 + 1 when onesided=True, but got {rows}")  # fmt: skip
-    check(half or rows == n_fft, f"{start} when onesided=False, but got {rows}")
+          f"{start} n_fft / 2 + 1 when onesided=True, but got {rows}")  # fmt: skip
+    check(half or rows == n_fft, f"{start} n_fft when onesided=False, but got {rows}")
     check(0 < hop <= window_length, ": expected 0 < hop_length <= win_length")
     check(0 < window_length <= n_fft, ": expected 0 < win_length <= n_fft")
     if window is not None:
@@ -641,28 +644,3 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
         )  # fmt: skip
         found = constant_pad_nd(found, (0, last - size))
     return found if input.ndim == 3 else found.squeeze(0)
-
-
-def _numpy_one(function: Any) -> Any:
-    def call(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-        return function(a, n, axis, norm, out=out)
-
-    return call
-
-
-def _numpy_several(function: Any, over: Any = None) -> Any:
-    def call(a: Any, s: Any = None, axes: Any = over, norm: Any = None, out: Any = None) -> Any:
-        return function(a, s, axes, norm, out=out)
-
-    return call
-
-
-NUMPY = {
-    **{getattr(np.fft, f.__name__): _numpy_one(f) for f in (fft, ifft, rfft, irfft, hfft, ihfft)},
-    **{getattr(np.fft, f.__name__): _numpy_several(f) for f in (fftn, ifftn, rfftn, irfftn)},
-    **{
-        getattr(np.fft, f.__name__): _numpy_several(f, (-2, -1)) for f in (fft2, ifft2, rfft2, irfft2)
-    },
-    np.fft.fftshift: lambda x, axes=None: fftshift(x, axes),
-    np.fft.ifftshift: lambda x, axes=None: ifftshift(x, axes),
-}

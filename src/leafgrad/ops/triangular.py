@@ -175,5 +175,6 @@ def check_old_system(name: str, a: Tensor, b: Tensor) -> None:
                            f"{rows} by {columns} matrices")  # fmt: skip
     if rows != b.shape[-2]:
         fail(RuntimeError, f"Incompatible matrix sizes for {name}: each A matrix is {rows} by "
-                           f"{columns} but each b matrix is {b.shape[-2]} by {b.shape[-1]}")  # fmt: skip
+                           f"{columns} but each b matrix is {b.shape[-2]} by "
+                           f"{b.shape[-1]}")  # fmt: skip
     check_batches(b, a)

@@ -12,6 +12,7 @@ from .optimizer import (
     check_options,
     count,
     each_block,
+    in_kind,
     like,
     number,
     penalised,
@@ -62,7 +63,7 @@ class NAdam(Optimizer):
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (steps * group["momentum_decay"]))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((steps + 1) * group["momentum_decay"]))
         product = state["mu_product"]._array
-        product *= mu
+        product *= in_kind(mu, product.dtype)
         now = value_of(product)
         of_gradient = lr * (1.0 - mu) / (1.0 - now)
         of_mean = lr * mu_next / (1.0 - now * mu_next)

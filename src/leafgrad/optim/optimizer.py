@@ -432,7 +432,7 @@ def number(value: Any) -> Any:
 def scalar(value: float) -> Tensor:
     """A number kept in a parameter's state: a 0-dim tensor, float32 unless the default is wider."""
     kind = F64 if get_default_dtype().numpy == F64 else F32
-    return wrap(np.array(value, kind))
+    return wrap(value.astype(kind) if isinstance(value, Duck) else np.array(value, kind))
 
 
 def like(param: Tensor, value: Any = 0) -> Tensor:
@@ -487,11 +487,9 @@ def _scratch(size: int, kind: Any) -> Any:
     return found
 
 
-def _as_duck(number: Any, kind: Any) -> Any:
-    """A number in the dtype of the arrays that it meets; a duck stays one."""
-    if number is None:
-        return None
-    return number.astype(kind) if isinstance(number, Duck) else number_array(number, kind)
+def in_kind(number: Any, kind: Any) -> Any:
+    """A number that meets an array of this dtype: of a duck's, itself in it."""
+    return number.astype(kind) if isinstance(number, Duck) else number
 
 
 def each_block(function: Callable[..., None], arrays: tuple[Any, ...],
@@ -506,7 +504,7 @@ def each_block(function: Callable[..., None], arrays: tuple[Any, ...],
     p = arrays[0]
     kind = p.dtype
     if isinstance(p, Duck) and kind.kind != "c" and kind.itemsize > 2:
-        function(*arrays, None, None, *[_as_duck(n, kind) for n in numbers], *flags)
+        function(*arrays, None, None, *[in_kind(n, kind) for n in numbers], *flags)
         return
     if (kind is F32 or kind is F64) and p.size <= BLOCK and p.ndim:
         function(*arrays, None, None,

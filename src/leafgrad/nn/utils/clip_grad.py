@@ -12,7 +12,7 @@ import numpy as np
 from ...graph.quiet import quietly
 from ...graph.saved import bump
 from ...graph.source import fail, here
-from ...tensor import Tensor, wrap
+from ...tensor import Tensor, as_array, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
            "get_total_norm"]  # fmt: skip
@@ -55,7 +55,7 @@ def _total_norm(arrays: list[Any], p: float) -> Any:
         return np.zeros((), np.float32)
     norms = [_norm(_wide(a), p).astype(a.real.dtype) for a in arrays]
     stacked = np.stack(np.broadcast_arrays(*norms)) if len(norms) > 1 else np.stack(norms)
-    return np.asarray(_norm(_wide(stacked), p).astype(stacked.dtype))
+    return as_array(_norm(_wide(stacked), p).astype(stacked.dtype))
 
 
 def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0,
