@@ -185,6 +185,7 @@ def constants() -> dict[str, list[mpf]]:
         found[f"INV_LN2_{kind}"] = parts(1 / mp.ln2, bits - short, bits)
         found[f"INV_LN10_{kind}"] = parts(1 / mp.ln10, bits - short, bits)
         found[f"LOG10_2_{kind}"] = parts(mp.log10(2), short, bits)
+        found[f"ROOT_HALF_{kind}"] = parts(mp.sqrt(mpf(1) / 2), bits, bits)
         found[f"HALF_PI_{kind}"] = parts(mp.pi / 2, bits, bits, bits)
     found["HALF_PI_DOUBLE_SHORT"] = parts(mp.pi / 2, 27, 27, 27, 53)
     found["HALF_PI_FLOAT_SHORT"] = parts(mp.pi / 2, 12, 12, 12, 24)

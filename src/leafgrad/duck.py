@@ -185,17 +185,26 @@ def leader(args: Any, kwargs: Any) -> Any:
 def item(array: Any, key: Any) -> Any:
     """`array[key]`, where the array, the key or parts of it may be ducks."""
     if array.__class__ is np.ndarray:
-        first = leader((key,), {})
-        if first is not None:
-            return first.call(operator.getitem, (array, key), {})
+        for part in key if key.__class__ is tuple else (key,):
+            if isinstance(part, Duck):
+                return leader((key,), {}).call(operator.getitem, (array, key), {})
     return array[key]
 
 
 def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
-    """Zeros of a shape to write into, of the kind of array (and the dtype) that `like` is."""
+    """Zeros of a shape to write into, of the kind of array (and the dtype) that `like` is; of
+    several arrays the first duck, and the first's dtype."""
+    if like.__class__ is tuple:
+        dtype = dtype or like[0].dtype
+        like = leader(like, {}) or like[0]
     if like.__class__ is np.ndarray:
         return np.zeros(shape, dtype or like.dtype)
     return np.zeros_like(like, dtype=dtype, order="C", shape=shape)
+
+
+def whole(array: Any) -> Any:
+    """The NumPy array of all that a duck stands for, to be looked over: every example's values."""
+    return array.whole if isinstance(array, Duck) else array
 
 
 def address(array: Any) -> int:
@@ -241,4 +250,4 @@ def refused(error: Exception) -> bool:
 BATCH_RULES: dict[Any, Callable[..., Any]] = {}
 
 __all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "ducks", "item", "leader",
-           "refused", "strided", "zeros"]  # fmt: skip
+           "refused", "strided", "whole", "zeros"]  # fmt: skip

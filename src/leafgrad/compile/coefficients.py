@@ -225,6 +225,11 @@ LOG10_2_DOUBLE = (
     float.fromhex("-0x1.0c0219dc1da99p-39"),
 )
 
+ROOT_HALF_DOUBLE = (
+    float.fromhex("0x1.6a09e667f3bcdp-1"),
+    float.fromhex("-0x1.bdd3413b26456p-55"),
+)
+
 HALF_PI_DOUBLE = (
     float.fromhex("0x1.921fb54442d18p+0"),
     float.fromhex("0x1.1a62633145c07p-54"),
@@ -249,6 +254,11 @@ INV_LN10_FLOAT = (
 LOG10_2_FLOAT = (
     float.fromhex("0x1.3440000000000p-2"),
     float.fromhex("0x1.3509f80000000p-18"),
+)
+
+ROOT_HALF_FLOAT = (
+    float.fromhex("0x1.6a09e60000000p-1"),
+    float.fromhex("0x1.9fcef40000000p-27"),
 )
 
 HALF_PI_FLOAT = (

@@ -188,8 +188,8 @@ def _reduced(x: V) -> tuple[V, V]:
 
 
 def _range(x: V) -> tuple[float, float]:
-    """Below and above these, exp is 0 and infinite."""
-    return (-746.0, 710.0) if x.type.kind == "double" else (-104.0, 89.0)
+    """Below and above these, exp is 0 (also multiplied by the argument), and infinite."""
+    return (-760.0, 710.0) if x.type.kind == "double" else (-115.0, 89.0)
 
 
 @function
@@ -206,13 +206,15 @@ def exp2(x: V) -> V:
     return scaled(_exponential((x - n) * math.log(2)), k)
 
 
-def _reduced_twice(x: V) -> tuple[V, V, V]:
-    """x = k log 2 + r, and e**r - 1 as a sum of two; and k in the lowest bits of an integer."""
+def _reduced_twice(x: V, x_low: V | None = None) -> tuple[V, V, V]:
+    """x + x_low = k log 2 + r: e**r - 1 as a sum of two, and k in the lowest bits of an integer."""
     high, low = constant(x, "LN2")
     n, k = nearest(x, 1 / math.log(2))
     whole = fma(n, -high, x)
     r = fma(n, -low, whole)
     rest = fma(n, -low, whole - r)  # what the sum above lost
+    if x_low is not None:
+        rest = rest + x_low
     return (*total(r, fma(r * r, polynomial(r, "EXP"), rest)), k)
 
 
@@ -706,8 +708,8 @@ def power_of(x: V, y: V, exact: bool) -> V:
     p, p_low = product(y, log)
     p_low = fma(y, log_low, p_low)
     inside = clipped(p, *_range(p))
-    r, k = _reduced(inside)
-    return scaled(_exponential(r + where(inside.same(p), p_low, 0.0)), k)
+    e, e_low, k = _reduced_twice(inside, where(inside.same(p), p_low, 0.0))
+    return scaled(1.0 + (e + e_low), k)
 
 
 # The error function
@@ -724,11 +726,15 @@ def _tail(x: V, half: float) -> tuple[V, V]:
     e, e_low, k = _reduced_twice(clipped(-half * square, _range(x)[0], 0.0))
     p, p_low = total(e.like(1.0), e)
     p_low = fma(p, -half * square_low, p_low + e_low)
-    z = x if half == 1.0 else x * math.sqrt(half)
+    z, z_low = x, x.like(0.0)
+    if half != 1.0:
+        high, low = constant(x, "ROOT_HALF")
+        z, z_low = product(x, x.like(high))
+        z_low = fma(x, low, z_low)
     (centre,) = constant(x, "ERFCX_CENTRE")
     q, q_low = total(x.like(1.0), polynomial((z - centre) / (z + centre), "ERFCX"))
     d, d_low = total_any(x.like(1.0), 2.0 * z)
-    y, low = quotient(q, q_low, d, d_low)
+    y, low = quotient(q, q_low, d, fma(z_low, 2.0, d_low))
     return fma(p, y, fma(p, low, p_low * y)), k
 
 

@@ -406,7 +406,8 @@ def _row_batches(input: Tensor, other: Tensor) -> Tensor:
     as PyTorch computes it, a view of the transposed product."""
     swapped: Any = other.transpose(-1, -2)  # type: ignore[attr-defined]
     *batch, rows, inner = swapped.shape
-    found = mm(swapped.reshape(-1, inner), input.t())  # type: ignore[attr-defined]
+    every = swapped.reshape(math.prod(batch) * rows, inner)
+    found = mm(every, input.t())  # type: ignore[attr-defined]
     return found.reshape(*batch, rows, input.shape[0]).transpose(-1, -2)  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import return_types
 from ..dtypes import F32, F64, bool_, from_numpy_dtype, get_default_dtype, int64, uint8
+from ..duck import item, zeros
 from ..graph.operator import op, write_out
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -483,7 +484,7 @@ def places(index: Any, dim: int, keepdim: bool) -> tuple[Any, ...]:
 @op(node="GatherBackward0")
 def take_along(input, index, /, dim, keepdim):
     """The elements of `input` at `index` along a dimension: f[n], int[m] -> f[m]."""
-    return input[places(index, dim, keepdim)]
+    return item(input, places(index, dim, keepdim))
 
 
 @op(node="ScatterAddBackward0")
@@ -491,7 +492,7 @@ def put_along(input, index, /, dim, keepdim, size, once):
     """The transpose of `take_along`: zeros of `size` along the dimension, to which elements of
     `input` are added at `index`. once: no place is named twice."""
     shape = input.shape
-    whole = np.zeros((*shape[:dim], size, *shape[dim + keepdim :]), input.dtype)
+    whole = zeros((input, index), (*shape[:dim], size, *shape[dim + keepdim :]))
     if once:
         whole[places(index, dim, keepdim)] = input
     else:
@@ -513,7 +514,7 @@ def picker(name: str, node: str, once: bool = True) -> Any:
 
     @op(name=name, node=node)
     def pick(input, index, /, dim, keepdim):
-        return input[places(index, dim, keepdim)] if input.ndim else np.array(input)
+        return item(input, places(index, dim, keepdim)) if input.ndim else np.copy(input)
 
     def pick_vjp(g, index, input_shape, dim, keepdim):
         return put_along(g, index, dim, keepdim, input_shape[dim], once) if input_shape else g

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..device import CPU, require_cpu
 from ..dtypes import dtype, from_numpy_dtype, get_default_dtype, int64
-from ..duck import Duck
+from ..duck import Duck, whole
 from ..generator import Generator, default_generator
 from ..graph.inplace import check_writable, write
 from ..graph.modes import current
@@ -106,11 +106,6 @@ def per_example(draw: Any, array: Any) -> Any:
     return draw(array)
 
 
-def _whole(array: Any) -> Any:
-    """The array of all examples, to be checked."""
-    return array.whole if isinstance(array, Duck) and array.rank else array
-
-
 # Filling
 
 
@@ -199,10 +194,10 @@ def _normals(array: Any, mean: Any, std: Any, generator: Any) -> Any:
     if isinstance(array, Duck) and array.rank:
         return per_example(lambda a: _normals(a, mean, std, generator), array)
     source = _source(generator)
-    whole = array.flags.c_contiguous
+    dense = array.flags.c_contiguous
     if array.dtype.kind == "c":  # the mean is that of both parts
         std = std * math.sqrt(0.5)
-    return _reals(lambda n, kind: source.normal(n, kind, mean, std, whole), array)
+    return _reals(lambda n, kind: source.normal(n, kind, mean, std, dense), array)
 
 
 def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
@@ -227,7 +222,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with ones of probability p (a number, or a tensor that broadcasts), else zeros."""
     source, array = _source(generator), template(self._array, False)
     if isinstance(p, Tensor):
-        _check_probability(_whole(p._array))
+        _check_probability(whole(p._array))
         chances = template(p._array, values=True)
         if array.__class__ is np.ndarray and chances.__class__ is np.ndarray:
             chances = np.broadcast_to(chances, array.shape)
@@ -274,7 +269,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     if array.dtype.kind not in "fV":
         fail(RuntimeError, "\"bernoulli_tensor_cpu_p_\" not implemented for "
                            f"'{input.dtype.legacy}'")  # fmt: skip
-    _check_probability(_whole(array))
+    _check_probability(whole(array))
     order = np.copy(_kept_precision(template(array, values=True)), order="C")
     values = per_example(_source(generator).bernoulli_tensor, order)
     return _drawn(input, values.astype(array.dtype))  # type: ignore[no-any-return]
@@ -461,7 +456,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     of_mean, of_std = isinstance(mean, Tensor), isinstance(std, Tensor)
     if not of_std:
         _check_deviation(std)
-    elif np.any(_whole(std._array) < 0):
+    elif np.any(whole(std._array) < 0):
         fail(RuntimeError, "normal expects all elements of std >= 0.0")
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
     for t in tensors:
@@ -532,7 +527,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
         fail(
             RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
-    every = _whole(p)
+    every = whole(p)
     if replacement and num_samples > 1:
         what = "= infinity or NaN" if np.any(every == math.inf) else ""
         what = what if np.all(every >= 0) else "< 0"

@@ -66,8 +66,8 @@ def recurrence(input, factor, /, dim, reverse):
     factors, so log2(n) passes over the array do.
     """
     step = -1 if reverse else 1
-    s = np.array(np.swapaxes(input, 0, dim)[::step])
-    f = np.array(np.swapaxes(factor, 0, dim)[::step])
+    s = np.copy(np.swapaxes(input, 0, dim)[::step])
+    f = np.copy(np.swapaxes(factor, 0, dim)[::step])
     reach, n = 1, s.shape[0]
     while reach < n:
         s[reach:] += f[reach:] * s[:-reach]
@@ -93,7 +93,7 @@ def _running(ufunc: Any, x: Any, dim: int) -> Any:
     """ufunc.accumulate, in PyTorch's width: float32 runs in float64, halves in float32."""
     kind = x.dtype
     if not x.ndim:
-        return np.array(x)
+        return np.copy(x)
     wide = F64 if kind is F32 else F32 if kind.itemsize == 2 and kind.kind in "fV" else None
     if wide is None:
         return ufunc.accumulate(x, axis=dim, dtype=kind)
@@ -146,7 +146,7 @@ running_product.vjp(input=_running_product_vjp)
 def running_log_sum(input, /, dim):
     """log Σ exp of all elements up to each along a dimension, without overflow on the way."""
     if not input.ndim:
-        return np.array(input)
+        return np.copy(input)
     if input.dtype.kind == "c":
         return _complex_log_sums(input, dim)
     kind = input.dtype

@@ -949,7 +949,9 @@ def _constant_pad_nd(input, /, pad, value):
         sizes.append(n + before + after)
         parts.append(slice(max(-before, 0), n - max(-after, 0)))
         places.append(slice(max(before, 0), n + before + min(after, 0)))
-    made = np.full(sizes, value, dtype=input.dtype)
+    made = zeros(input, sizes)
+    if value:
+        made[...] = value
     made[tuple(places)] = input[tuple(parts)]
     return made
 

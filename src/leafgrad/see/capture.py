@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import symbols
-from .names import Names, arguments, is_name, is_parameter, op_name
+from .names import Names, arguments, inputs, is_name, is_parameter, op_name
 from .snapshot import GEdge, GNode, Graph, Saved, Source, Summary
 
 # Values that nobody saved are computed again from the operands, for operators that give the same
@@ -68,7 +68,7 @@ class _Capture:
 
     def _operation(self, fn: Any) -> None:
         source = self.names.source(fn)
-        following = fn.next_functions
+        following = inputs(fn)
         names = arguments(fn)
         saved = self.names.saved(fn)
         sources: list[int | None] = []
@@ -225,7 +225,7 @@ def _functions(root: Any) -> list[Any]:
     found = {id(root): root}
     stack = [root]
     while stack:
-        for other, _ in stack.pop().next_functions:
+        for other, _ in inputs(stack.pop()):
             if other is not None and id(other) not in found and not hasattr(other, "variable"):
                 found[id(other)] = other
                 stack.append(other)
@@ -247,7 +247,7 @@ def _gradients(root: Any, functions: list[Any]) -> dict[int, Any]:
     leaves = {
         id(other.variable): other.variable
         for fn in functions
-        for other, _ in fn.next_functions
+        for other, _ in inputs(fn)
         if other is not None and hasattr(other, "variable")
     }
     if not leaves:

@@ -11,6 +11,7 @@ import linecache
 from collections.abc import Iterator
 from typing import Any
 
+from ..graph.node import function_of
 from ..graph.saved import entries, opened_entry
 from . import symbols
 from .snapshot import Source
@@ -23,7 +24,7 @@ class Names:
         self.functions, self.tensor_type = functions, tensor_type
         self.users: dict[int, list[tuple[Any, int]]] = {}  # by id(): who uses it, as which operand
         for fn in functions:
-            for i, (other, _) in enumerate(fn.next_functions):
+            for i, (other, _) in enumerate(inputs(fn)):
                 if other is not None:
                     self.users.setdefault(id(other), []).append((fn, i))
         # Loops record the same expression many times: what is read from it is kept by its place.
@@ -33,7 +34,7 @@ class Names:
         self._wanted: dict[str, frozenset[str]] = {}
         self._leaves: dict[int, str] = {}
         for fn in functions:
-            for (other, _), operand in zip(fn.next_functions, self.operands(fn), strict=True):
+            for (other, _), operand in zip(inputs(fn), self.operands(fn), strict=True):
                 if operand and hasattr(other, "variable") and is_name(operand.text):
                     self._leaves.setdefault(id(other.variable), operand.text)
 
@@ -67,7 +68,7 @@ class Names:
 
     def operands(self, fn: Any) -> list[symbols.Operand | None]:
         """The texts of a node's operands, each None where the expression does not tell."""
-        following = fn.next_functions
+        following = inputs(fn)
         source = self.source(fn)
         none: list[symbols.Operand | None] = [None] * len(following)
         if source is None:
@@ -102,7 +103,7 @@ class Names:
         while not found and count > 1 and symbols.syntax(source.expression) != "BinOp":
             count -= 1
             if (
-                fn.next_functions[count][0] is not None
+                inputs(fn)[count][0] is not None
                 or self.saved(fn).get(names[count]) is not None
             ):
                 break
@@ -124,7 +125,7 @@ class Names:
         name = op_name(fn)
         if name in ("rsub", "rsub_scaled", "pow_base"):
             return found[::-1]
-        (first, _), (second, _) = fn.next_functions
+        (first, _), (second, _) = inputs(fn)
         if name not in ("add", "add_scaled", "mul") or first is None or second is not None:
             return found
         # A number has no shape of its own, and is not saved as a tensor.
@@ -152,7 +153,7 @@ class Names:
         """Whether its expression recorded other nodes, too."""
         return any(
             self._is_inside(other, fn, i)
-            for i, (other, _) in enumerate(fn.next_functions)
+            for i, (other, _) in enumerate(inputs(fn))
             if other is not None and not hasattr(other, "variable")
         ) or self._is_passing(fn)
 
@@ -261,9 +262,17 @@ def _is_same(function: str, fn: Any, source: Source) -> bool:
     return symbols.words(name) in known or op_name(fn) in _RECORDS.get(name, ())
 
 
+def inputs(fn: Any) -> tuple[tuple[Any, int], ...]:
+    """For each tensor argument of a node: the node its gradient goes to, and which output of that.
+
+    `next_functions` leaves out, as PyTorch does, arguments that never have a gradient.
+    """
+    return tuple(function_of(edge) for edge in fn.next)
+
+
 def arguments(fn: Any) -> tuple[str, ...]:
     """The names of a node's operands, "" where they have none."""
-    op, count = getattr(fn, "op", None), len(fn.next_functions)
+    op, count = getattr(fn, "op", None), len(inputs(fn))
     if op is None or op.variadic:
         return ("",) * count
     return (*op.tensors, *("",) * count)[:count]
