@@ -291,7 +291,8 @@ class Trial:
             if processed[0] is expected or processed[0] is None:
                 raise
             compare(expected, actual, self.library, values=False)
-            compare(processed[0], processed[1], self.library, "processed output", **options)
+            options["where"] = "processed output"
+            compare(processed[0], processed[1], self.library, **options)
 
 
 def _chosen(result: Any, call: Call, place: int) -> tuple[Any, np.ndarray]:

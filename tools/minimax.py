@@ -185,13 +185,13 @@ def constants() -> dict[str, list[mpf]]:
         found[f"INV_LN2_{kind}"] = parts(1 / mp.ln2, bits - short, bits)
         found[f"INV_LN10_{kind}"] = parts(1 / mp.ln10, bits - short, bits)
         found[f"LOG10_2_{kind}"] = parts(mp.log10(2), short, bits)
+        found[f"GELU_TANH_A_{kind}"] = parts(mp.sqrt(8 / mp.pi), bits, bits)
+        found[f"GELU_TANH_B_{kind}"] = parts(mp.sqrt(8 / mp.pi) * mpf("0.044715"), bits, bits)
         found[f"ROOT_HALF_{kind}"] = parts(mp.sqrt(mpf(1) / 2), bits, bits)
         found[f"HALF_PI_{kind}"] = parts(mp.pi / 2, bits, bits, bits)
     found["HALF_PI_DOUBLE_SHORT"] = parts(mp.pi / 2, 27, 27, 27, 53)
     found["HALF_PI_FLOAT_SHORT"] = parts(mp.pi / 2, 12, 12, 12, 24)
     found["ERFCX_CENTRE_DOUBLE"], found["ERFCX_CENTRE_FLOAT"] = [ERFCX_CENTRE[0]], [ERFCX_CENTRE[1]]
-    found["GELU_TANH_A"] = parts(mp.sqrt(8 / mp.pi), 53, 53)
-    found["GELU_TANH_B"] = parts(mp.sqrt(8 / mp.pi) * mpf("0.044715"), 53, 53)
     return found
 
 

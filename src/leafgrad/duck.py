@@ -202,6 +202,18 @@ def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
     return np.zeros_like(like, dtype=dtype, order="C", shape=shape)
 
 
+def copied(array: Any, *others: Any) -> Any:
+    """A copy of an array to write others into: a duck, if one of them is."""
+    if array.__class__ is np.ndarray:
+        first = leader(others, {})
+        if first is None:
+            return np.copy(array)
+        made = zeros((array, first), array.shape)
+        made[...] = array
+        return made
+    return np.copy(array)
+
+
 def whole(array: Any) -> Any:
     """The NumPy array of all that a duck stands for, to be looked over: every example's values."""
     return array.whole if isinstance(array, Duck) else array
@@ -249,5 +261,5 @@ def refused(error: Exception) -> bool:
 # `graph/batching.py`.
 BATCH_RULES: dict[Any, Callable[..., Any]] = {}
 
-__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "ducks", "item", "leader",
+__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader",
            "refused", "strided", "whole", "zeros"]  # fmt: skip

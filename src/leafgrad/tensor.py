@@ -196,13 +196,13 @@ class Tensor:
     def is_leaf(self) -> bool:
         """Whether no recorded operation made it: it is the user's own, or requires no grad."""
         edge = edge_of(self)
-        return edge is None or edge is self or edge is NOWHERE
+        return edge is None or edge._kind == TENSOR or edge is NOWHERE
 
     @property
     def grad_fn(self) -> Any:
         """The node of the operation that made this tensor; None for a leaf."""
         edge = edge_of(self)
-        return None if edge is None or edge is self else function_of(edge)[0]
+        return None if edge is None or edge._kind == TENSOR else function_of(edge)[0]
 
     @property
     def output_nr(self) -> int:

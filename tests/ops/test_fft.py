@@ -176,9 +176,9 @@ def test_out_and_empty():
     x = torch.tensor(REAL)
     assert fft.fft(x, out=out) is out
     np.testing.assert_array_equal(numpy(out), numpy(fft.fft(x)))
-    with pytest.raises(RuntimeError, match="^rfft expects a complex output tensor, but got Double"):
+    with pytest.raises(RuntimeError, match="rfft expects a complex output tensor, but got Double"):
         fft.rfft(x, out=torch.empty(3, 4, dtype=torch.float64))
-    with pytest.raises(RuntimeError, match="^irfftn expects a floating point output tensor, but g"):
+    with pytest.raises(RuntimeError, match="irfftn expects a floating point output tensor, but g"):
         fft.irfftn(x, out=out)
     assert fft.fft(torch.ones(0, 3)).shape == (0, 3)
     assert torch.equal(fft.fftn(x, dim=()), x.to(torch.complex128))
@@ -320,7 +320,7 @@ def test_errors_of_short_time_transforms(call, sentence):
 
 def test_a_missing_window_warns():
     x = torch.tensor(SIGNAL)
-    with pytest.warns(UserWarning, match="^A window was not provided"):
+    with pytest.warns(UserWarning, match="A window was not provided"):
         spectra = torch.stft(x, 8, return_complex=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from ..graph.engine import GradientEdge, end_of, get_gradient_edge, target_edge, walk_number, will_run
+from ..graph.engine import GradientEdge, as_edge, end_of, get_gradient_edge, walk_number, will_run
 from ..graph.hooks import RemovableHandle, Watched
 from ..graph.node import AccumulateGrad, Node
 from ..graph.saved import (
@@ -78,7 +78,10 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., Any], 
 
         return _MultiHandle([t.register_hook(first) for t in tensors if t.requires_grad])  # type: ignore[attr-defined]
 
-    ends = [end_of(target_edge(t)) for t in tensors]
+    edges = [as_edge(t) for t in tensors]
+    if any(edge is None for edge in edges):
+        raise AssertionError("Expected gradient function to be set")
+    ends = [end_of(edge) for edge in edges]
     counts: dict[int, int] = defaultdict(int)
     wanted: dict[int, int] = {}
     found: dict[int, list[Any]] = defaultdict(lambda: [None] * len(tensors))

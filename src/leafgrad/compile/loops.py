@@ -33,6 +33,7 @@ from .program import (
     place,
     restrided,
     ufunc_of,
+    values_in,
 )
 
 __all__ = ["Buffer", "Host", "Loop", "Lowering", "Memory", "Product"]
@@ -53,6 +54,10 @@ class Buffer:
         self.kind, self.dtype, self.size, self.value = kind, dtype, size, value
         self.first, self.last = 1 << 30, -1
         self.slot = self.offset = -1
+
+    def becomes(self, memory: Memory) -> None:
+        """Be the memory of something else: every place in it is one there."""
+        self.kind, self.value = "same", memory
 
     @property
     def nbytes(self) -> int:
@@ -126,21 +131,27 @@ class Point:
 
 class Loop:
     """One pass over a domain. points: what is computed, in order; reduces: (value, kind, operand,
-    axes, dtype); stores: (value, where to)"""
+    axes, dtype); stores: (value, where to), besides those that have memory; axes: of the
+    reductions, but for those of all elements; closed: whether nothing more may be put into it"""
+
+    __slots__ = ("axes", "closed", "domain", "points", "reduces", "stores")
 
     def __init__(self, domain: tuple[int, ...]) -> None:
         self.domain = domain
         self.points: dict[Value, Point] = {}
         self.reduces: list[tuple[Value, str, Any, tuple[int, ...], Any]] = []
         self.stores: list[tuple[Value, Memory]] = []
-        self.axes: tuple[int, ...] | None = None  # of the reductions, but for those of all
+        self.axes: tuple[int, ...] | None = None
+        self.closed = False
 
-    @property
-    def size(self) -> int:
-        count = 1
-        for n in self.domain:
-            count *= n
-        return count
+    def read(self) -> set[Value]:
+        """The values that the points are computed from."""
+        return {o for p in self.points.values() for o in p.operands if isinstance(o, Value)}
+
+    def shares(self, values: list[Value]) -> bool:
+        """Whether it reads or makes one of these values over its whole domain."""
+        mine = self.read() | set(self.points)
+        return any(v in mine and v.shape == self.domain for v in values)
 
 
 class Product:
@@ -151,11 +162,10 @@ class Product:
 
 
 class Host:
-    """An instruction that NumPy runs. copies: its results that loops or products read"""
+    """An instruction that NumPy runs."""
 
     def __init__(self, instr: Instr) -> None:
         self.instr = instr
-        self.copies: list[Value] = []
 
 
 # Instructions as elementwise operations
@@ -330,11 +340,13 @@ def is_product(instr: Instr) -> bool:
 
 
 class Lowering:
-    """A program as steps. steps: in order; memory: where values lie that have memory; outputs: per
-    output of the program its memory; guards: per guard its value's
+    """A program as steps.
+
+    steps: in order; memory: where values lie that have memory; buffers: all of it; places: per
+    output of the program the memory that takes it; from `commit` on, steps cannot fail
     """
 
-    def __init__(self, program: Program, late: frozenset[Value] = frozenset()) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.steps: list[Any] = []
         self.memory: dict[Value, Memory] = {}
@@ -342,86 +354,86 @@ class Lowering:
         self._makers = program.makers()
         self._points: dict[Value, Point] = {}
         self._reductions: dict[Value, Any] = {}
-        self._at: dict[Value, int] = {}  # the step that computes a value
-        self._wanted: set[Value] = set()  # values that need memory
+        self._at: dict[Value, int] = {}  # the step that computes a value; -1 before all
+        for value in (*program.inputs, *program.constants()):
+            self._leaf(value)
         for instr in program.instrs:
-            self._classify(instr)
+            if not instr.effect:
+                self._classify(instr)
         for instr in program.instrs:
-            self._root(instr)
+            if instr.effect or self._is_root(instr):
+                self._compute(instr.results[0])
         for value in program.wanted():
-            self._demand(value)
-        self._commit_point = len(self.steps)
-        self.places = [self._output(o) for o in program.outputs]
-        self._lay_out()
+            self._compute(value)
+            if value not in self._points:
+                self._memory(value)
+        fails = [n for n, step in enumerate(self.steps) if isinstance(step, Host)]
+        fails += [self._at[g.value] for g in program.guards]
+        self.commit = max(fails, default=-1) + 1
+        for guard in program.guards:
+            self._memory(guard.value)
+        self.places = [self._take(n, o) for n, o in enumerate(program.outputs)]
+        self._lifetimes()
 
-    # What instructions are
+    def _leaf(self, value: Value) -> None:
+        item = value.dtype.itemsize
+        strides, shape = value.strides, value.shape
+        if isinstance(value, Const):
+            strides = value.array.strides
+        kind = "const" if isinstance(value, Const) else "input"
+        buffer = Buffer(kind, value.dtype, max(value.size, 1), value)
+        if any(s % item for s in strides):
+            buffer.kind = "odd"  # only NumPy can read it
+        self.buffers.append(buffer)
+        self.memory[value] = Memory(buffer, shape, [s // item for s in strides])
+        self._at[value] = -1
 
     def _classify(self, instr: Instr) -> None:
-        if instr.effect:
-            return
+        result = instr.results[0]
         point = point_of(instr)
-        if point is not None:
-            self._points[instr.results[0]] = point
+        if point is not None and not any(
+            isinstance(o, Value) and o in self.memory and self.memory[o].buffer.kind == "odd"
+            for o in point.operands
+        ):
+            self._points[result] = point
             return
         reduction = reduction_of(instr)
         if reduction is not None:
-            self._reductions[instr.results[0]] = reduction
+            self._reductions[result] = reduction
 
-    def _root(self, instr: Instr) -> None:
-        """Make steps of the instructions that are not elementwise, in order."""
-        result = instr.results[0] if instr.results else None
-        if instr.effect:
-            self._host(instr)
-        elif result in self._points or result in self._reductions or is_view(instr):
-            return
-        elif is_product(instr):
-            return
-        elif instr.function is assign and self._assignable(instr):
-            return
+    def _is_root(self, instr: Instr) -> bool:
+        """Whether an instruction is placed when its turn comes, not when it is first wanted."""
+        return instr.results[0] not in self._points and not is_view(instr)
 
     # Where values are computed
 
-    def _ready(self, value: Value) -> int:
-        """The first step that can read a value's memory; the value is computed, if it is not."""
-        if isinstance(value, (Input, Const)):
-            return 0
-        self._demand(value)
-        return self._at[value] + 1
-
-    def _demand(self, value: Value) -> None:
-        """Let a value be computed, into memory."""
-        if isinstance(value, (Input, Const)):
-            return
-        self._wanted.add(value)
-        self._compute(value)
-
     def _compute(self, value: Value) -> None:
-        """Find the step for a value."""
-        stack = [value]  # operands first, without recursion: chains are long
+        """Find the steps for a value and all that it needs."""
+        stack = [value]  # without recursion: chains are long
         while stack:
             top = stack[-1]
-            if top in self._at or isinstance(top, (Input, Const)):
+            if top in self._at:
                 stack.pop()
                 continue
-            missing = [v for v in self._needs(top) if v not in self._at
-                       and not isinstance(v, (Input, Const))]  # fmt: skip
+            missing = [v for v in self._needs(top) if v not in self._at]
             if missing:
                 stack += missing
-                continue
-            stack.pop()
-            self._place(top)
+            else:
+                stack.pop()
+                self._place(top)
 
     def _needs(self, value: Value) -> list[Value]:
-        """What must be computed before a value can be placed. A point's own operands that are
-        points of the same domain are placed with it."""
-        point = self._points.get(value)
-        if point is not None:
+        """What must have a step before a value can get one."""
+        if value in self._points:
             return self._leaves(value)
         reduction = self._reductions.get(value)
         if reduction is not None:
-            operand = reduction[1]
-            return self._leaves(operand) if self._floats(operand) else [operand]
-        return list(self._makers[value].values())
+            return self._leaves(reduction[1])
+        instr = self._makers[value]
+        if instr.function is assign and _can_assign(instr):
+            whole, _, _, part = instr.args
+            return [*self._leaves(whole), *self._leaves(part)]
+        return list(instr.values())
 
     def _floats(self, value: Any) -> bool:
         """Whether a value is a point that has no step yet."""
@@ -429,6 +441,8 @@ class Lowering:
 
     def _leaves(self, value: Value) -> list[Value]:
         """The values that a tree of points not yet placed, of one domain, begins with."""
+        if not self._floats(value):
+            return [value]
         found: dict[Value, None] = {}
         seen = {value}
         stack = [value]
@@ -452,183 +466,277 @@ class Lowering:
             top, done = stack.pop()
             if done:
                 order.append(top)
-                continue
-            if top in seen:
-                continue
-            seen.add(top)
-            stack.append((top, True))
-            for each in self._points[top].operands:
-                if isinstance(each, Value) and self._floats(each) and each.shape == value.shape:
-                    stack.append((each, False))
+            elif top not in seen:
+                seen.add(top)
+                stack.append((top, True))
+                stack += [
+                    (each, False) for each in self._points[top].operands
+                    if isinstance(each, Value) and self._floats(each) and each.shape == value.shape
+                ]  # fmt: skip
         return order
 
     def _place(self, value: Value) -> None:
+        """Give a value a step; all that it needs has one."""
         if value in self._points:
-            self._into_loop(value, value.shape)
+            self._into_loop(value)
         elif value in self._reductions:
-            self._reduce(value)
+            kind, operand, axes, dtype = self._reductions[value]
+            at = self._into_loop(operand, axes)
+            self.steps[at].reduces.append((value, kind, operand, axes, dtype))
+            self._at[value] = at
+            self._memory(value)
         else:
             instr = self._makers[value]
-            if is_view(instr) and self._view(instr):
-                return
-            if is_product(instr):
-                for operand in instr.args:
-                    self._wanted.add(operand)
+            if is_view(instr) and not self._odd(instr):
+                self._view(instr)
+            elif is_product(instr) and not self._odd(instr):
+                self._read(instr.args)
                 self.steps.append(Product(value, *instr.args))
-                self._at[value] = len(self.steps) - 1
-                self._wanted.add(value)
-            elif instr.function is assign and self._assignable(instr):
+                self._done(instr)
+            elif instr.function is assign and _can_assign(instr) and not self._odd(instr):
                 self._assign(instr)
             else:
-                self._host(instr)
+                self._read(instr.values())
+                self.steps.append(Host(instr))
+                self._done(instr)
 
-    def _into_loop(self, value: Value, domain: tuple[int, ...],
-                   axes: tuple[int, ...] | None = None) -> int:  # fmt: skip
-        """Put a tree of points into a loop; returns which step that is."""
-        floating = self._floats(value)
-        leaves = self._leaves(value) if floating else [value]
-        low = 0
-        joined = False
+    def _odd(self, instr: Instr) -> bool:
+        """Whether an instruction reads what only NumPy can."""
+        return any(v in self.memory and self.memory[v].buffer.kind == "odd" for v in instr.values())
+
+    def _read(self, values: Any) -> None:
+        for value in values:
+            self._memory(value)
+
+    def _done(self, instr: Instr) -> None:
+        for result in instr.results:
+            if result is not None:
+                self._at[result] = len(self.steps) - 1
+                self._memory(result)
+
+    def _memory(self, value: Value) -> Memory:
+        """Where a value lies; from now on it has memory."""
+        found = self.memory.get(value)
+        if found is None:
+            buffer = Buffer("own", value.dtype, max(value.size, 1), value)
+            if not _known(value.dtype):
+                buffer.kind = "odd"
+            self.buffers.append(buffer)
+            found = self.memory[value] = Memory(buffer, value.shape, dense(value.shape))
+        return found
+
+    def _into_loop(self, value: Value, axes: tuple[int, ...] | None = None) -> int:
+        """Put a tree of points into a loop, and a reduction over it if axes are given. Returns
+        which step that is."""
+        domain = value.shape
+        if axes is not None and len(axes) == len(domain):
+            axes = None  # of all elements: goes with any other
+        leaves = self._leaves(value)
+        low, inside = 0, False
         for leaf in leaves:
-            if isinstance(leaf, (Input, Const)):
-                continue
             step = self._at[leaf]
-            inside = self._inside(leaf, step, domain)
-            if step + (not inside) > low or (inside and step == low):
-                low, joined = step + (not inside), inside
-        at = self._loop_for(low, joined, domain, axes, leaves)
+            if self._is_in(leaf, step, domain):
+                if step >= low:
+                    low, inside = step, True
+            elif step + 1 > low:
+                low, inside = step + 1, False
+        at = self._loop_for(low, inside, domain, axes, leaves)
         loop = self.steps[at]
         for leaf in leaves:
-            if isinstance(leaf, Value) and not isinstance(leaf, (Input, Const)):
-                if self._at[leaf] != at or not self._inside(leaf, at, domain):
-                    self._wanted.add(leaf)
-        if floating:
+            if self._at[leaf] != at or leaf not in loop.points:
+                self._memory(leaf)
+        if self._floats(value):
             for each in self._tree(value):
                 loop.points[each] = self._points[each]
                 self._at[each] = at
-        if axes is not None and len(axes) < len(domain):
+        if axes is not None:
             loop.axes = axes
         return at
 
-    def _inside(self, value: Value, step: int, domain: tuple[int, ...]) -> bool:
-        """Whether a value is a point of a loop with this domain, to be used there as it is."""
-        loop = self.steps[step]
+    def _is_in(self, value: Value, step: int, domain: tuple[int, ...]) -> bool:
+        """Whether a value is a point of a loop over this domain, to be used there as it is."""
+        loop = self.steps[step] if step >= 0 else None
         return isinstance(loop, Loop) and value in loop.points and loop.domain == domain
 
-    def _loop_for(self, low: int, joined: bool, domain: tuple[int, ...],
+    def _loop_for(self, low: int, inside: bool, domain: tuple[int, ...],
                   axes: tuple[int, ...] | None, leaves: list[Value]) -> int:  # fmt: skip
-        """The step from `low` on that a tree over a domain can be put into; a new one if none."""
+        """The step, `low` or after it, that a tree over a domain is put into."""
         size = 1
         for n in domain:
             size *= n
         for at in range(low, len(self.steps)):
             loop = self.steps[at]
-            if not isinstance(loop, Loop) or loop.domain != domain:
+            if not isinstance(loop, Loop) or loop.domain != domain or loop.closed:
                 continue
-            if axes is not None and len(axes) < len(domain) and loop.axes not in (None, axes):
+            if axes is not None and loop.axes not in (None, axes):
                 continue
-            if (joined and at == low) or size <= _SMALL or self._shares(loop, leaves):
+            if (inside and at == low) or size <= _SMALL or loop.shares(leaves):
                 return at
         self.steps.append(Loop(domain))
         return len(self.steps) - 1
 
-    def _shares(self, loop: Loop, leaves: list[Value]) -> bool:
-        """Whether a loop reads, or makes, one of these values over its whole domain."""
-        mine = {o for p in loop.points.values() for o in p.operands if isinstance(o, Value)}
-        mine.update(loop.points)
-        return any(v in mine and v.shape == loop.domain for v in leaves)
+    # Views, and writing to parts
 
-    def _reduce(self, value: Value) -> None:
-        kind, operand, axes, dtype = self._reductions[value]
-        at = self._into_loop(operand, operand.shape, axes)
-        self.steps[at].reduces.append((value, kind, operand, axes, dtype))
-        self._at[value] = at
-        self._wanted.add(value)
-
-    def _view(self, instr: Instr) -> bool:
-        """Another look at memory; False if it has to be a copy."""
+    def _view(self, instr: Instr) -> None:
+        """Another look at memory; at a copy in order, where it needs one."""
         source = instr.args[0]
-        function = instr.function
-        if source.size and source.strides != () and function in (np.reshape, np.ravel,
-            np.ndarray.reshape, np.ndarray.ravel):  # fmt: skip
-            pass
-        self._wanted.add(source)
-        at = self._at.get(source, -1)
-        for result in instr.results:
+        memory = self._memory(source)
+        at = self._at[source]
+        seen = memory.seen(instr.function, instr.args[1:], instr.kwargs)
+        if seen is None:
+            at, memory = self._copy(source)
+            seen = memory.seen(instr.function, instr.args[1:], instr.kwargs)
+        for result, each in zip(instr.results, seen if instr.several else (seen,), strict=True):
             if result is not None:
+                self.memory[result] = each
                 self._at[result] = at
-                self._wanted.add(result)
-        return True
 
-    def _assignable(self, instr: Instr) -> bool:
-        """Whether writing to a part can be done by loops."""
-        whole, path, strides, value = instr.args
-        if not _known(whole.dtype) or not _known(value.dtype):
-            return False
-        if any(True for _ in _values(path)):
-            return False
-        return all(
-            f is operator.getitem or f in _VIEWS for f, _, _ in path
-        ) and not any(f is restrided for f, _, _ in path)
+    def _copy(self, source: Value) -> tuple[int, Memory]:
+        """A loop that copies a value to memory of its own."""
+        buffer = Buffer("own", source.dtype, max(source.size, 1), source)
+        self.buffers.append(buffer)
+        target = Memory(buffer, source.shape, dense(source.shape))
+        self._store(source, target)
+        return len(self.steps) - 1, target
+
+    def _store(self, source: Value, target: Memory) -> None:
+        """A loop of its own that writes a value to a place."""
+        loop = Loop(target.shape)
+        loop.closed = True
+        for leaf in self._leaves(source):
+            self._memory(leaf)
+        self.steps.append(loop)
+        if self._floats(source) and source.shape == target.shape:
+            for each in self._tree(source):
+                loop.points[each] = self._points[each]
+                self._at[each] = len(self.steps) - 1
+        else:
+            self._memory(source)
+        loop.stores.append((source, target))
 
     def _assign(self, instr: Instr) -> None:
         """A copy of the whole, then the part: two loops into the same memory."""
         result = instr.results[0]
         whole, path, _, value = instr.args
-        buffer = self._new("own", result)
+        buffer = Buffer("own", result.dtype, max(result.size, 1), result)
         target = Memory(buffer, result.shape, dense(result.shape))
         part = target.seen(lambda x: place(x, path), (), {})
         if part is None:
-            self._host(instr)
+            self._read(instr.values())
+            self.steps.append(Host(instr))
+            self._done(instr)
             return
-        for source, to in ((whole, target), (value, part)):
-            low = self._ready(source) if not self._floats(source) else 0
-            del low
-            self._store(source, to)
+        self.buffers.append(buffer)
+        self._store(whole, target)
+        self._store(value, part)
         self.memory[result] = target
         self._at[result] = len(self.steps) - 1
-        self._wanted.add(result)
-
-    def _store(self, source: Value, target: Memory) -> int:
-        """Write a value to memory, in a loop of its own at the end."""
-        leaves = self._leaves(source) if self._floats(source) else [source]
-        loop = Loop(target.shape)
-        at = len(self.steps)
-        self.steps.append(loop)
-        if self._floats(source) and source.shape == target.shape:
-            for each in self._tree(source):
-                loop.points[each] = self._points[each]
-                self._at[each] = at
-        for leaf in leaves:
-            if not isinstance(leaf, (Input, Const)):
-                self._wanted.add(leaf)
-        loop.stores.append((source, target))
-        return at
-
-    def _host(self, instr: Instr) -> None:
-        for value in instr.values():
-            self._demand(value)
-        self.steps.append(Host(instr))
-        for result in instr.results:
-            if result is not None:
-                self._at[result] = len(self.steps) - 1
-                self._wanted.add(result)
 
     # Outputs
 
-    def _output(self, output: Output) -> Memory:
-        raise NotImplementedError
+    def _take(self, number: int, output: Output) -> Memory:
+        """The memory that takes an output: what was computed, if it can be computed there, else a
+        copy of it, made at the end."""
+        value = output.value
+        if output.target is None:
+            return self._result(number, value)
+        target = self.memory[output.target]
+        at = self._at[value]
+        if self._can_write(value, at, target):
+            loop = self.steps[at]
+            if value in self.memory:
+                self.memory[value].buffer.becomes(target)
+                self.memory[value] = target
+            loop.stores.append((value, target))
+        else:
+            self._memory(value)
+            self._at_end(value, target)
+        return target
 
-    def _new(self, kind: str, value: Value) -> Buffer:
-        buffer = Buffer(kind, value.dtype, max(value.size, 1), value)
-        self.buffers.append(buffer)
-        return buffer
+    def _can_write(self, value: Value, at: int, target: Memory) -> bool:
+        """Whether a loop can write a value straight to the memory of an input: nothing after it
+        reads what was there, nor does the loop itself but at the same element."""
+        if at < self.commit:
+            return False
+        loop = self.steps[at]
+        if not isinstance(loop, Loop) or value not in loop.points or loop.domain != target.shape:
+            return False
+        own = self.memory.get(value)
+        if own is not None and own.buffer.kind != "own":
+            return False
+        if own is not None and own.strides != target.strides:
+            return False
+        for n in range(at, len(self.steps)):
+            for memory in self._reads(n):
+                if memory.buffer is target.buffer and (n > at or not memory.same(target)):
+                    return False
+            if n > at and any(w.buffer is target.buffer for w in self._writes(n)):
+                return False
+        return True
 
-    def _lay_out(self) -> None:
-        raise NotImplementedError
+    def _at_end(self, value: Value, target: Memory) -> None:
+        loop = Loop(target.shape)
+        loop.closed = True
+        loop.stores.append((value, target))
+        self.steps.append(loop)
+
+    def _result(self, number: int, value: Value) -> Memory:
+        """The memory of an output that is a new array."""
+        memory = self.memory.get(value)
+        if memory is None or memory.buffer.kind != "own" or memory.buffer.value is not value or (
+            memory.strides != dense(value.shape) or value in (
+                o.value for o in self.program.outputs[:number])
+        ):  # fmt: skip
+            buffer = Buffer("result", value.dtype, max(value.size, 1), number)
+            self.buffers.append(buffer)
+            target = Memory(buffer, value.shape, dense(value.shape))
+            at = self._at[value]
+            if memory is None and isinstance(self.steps[at], Loop):
+                self.steps[at].stores.append((value, target))
+                self.memory[value] = target
+            else:
+                self._memory(value)
+                self._at_end(value, target)
+            return target
+        memory.buffer.kind, memory.buffer.value = "result", number
+        return memory
+
+    # What steps read and write
+
+    def _reads(self, n: int) -> list[Memory]:
+        step = self.steps[n]
+        if isinstance(step, Loop):
+            values = [v for v in step.read() if v not in step.points]
+            values += [v for v, _ in step.stores if v not in step.points]
+            values += [o for _, _, o, _, _ in step.reduces if o not in step.points]
+        elif isinstance(step, Product):
+            values = [step.a, step.b]
+        else:
+            values = list(step.instr.values())
+        return [self.memory[v] for v in dict.fromkeys(values)]
+
+    def _writes(self, n: int) -> list[Memory]:
+        step = self.steps[n]
+        if isinstance(step, Loop):
+            found = [to for _, to in step.stores]
+            found += [self.memory[v] for v in step.points if v in self.memory]
+            return found + [self.memory[r[0]] for r in step.reduces]
+        results = [step.result] if isinstance(step, Product) else step.instr.results
+        return [self.memory[r] for r in results if r is not None]
+
+    def _lifetimes(self) -> None:
+        """When the content of each buffer is wanted."""
+        for n in range(len(self.steps)):
+            for memory in (*self._reads(n), *self._writes(n)):
+                buffer = memory.buffer
+                buffer.first, buffer.last = min(buffer.first, n), max(buffer.last, n)
+        for guard in self.program.guards:
+            self.memory[guard.value].buffer.last = len(self.steps)
 
 
-def _values(tree: Any) -> Any:
-    from .program import values_in
-
-    return values_in(tree)
+def _can_assign(instr: Instr) -> bool:
+    """Whether writing to a part can be done by loops."""
+    whole, path, _, value = instr.args
+    if not _known(whole.dtype) or whole.dtype != value.dtype or next(values_in(path), None):
+        return False
+    return all(f is operator.getitem or (f in _VIEWS and f is not restrided) for f, _, _ in path)

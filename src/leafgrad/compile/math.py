@@ -214,7 +214,8 @@ def _reduced_twice(x: V, x_low: V | None = None) -> tuple[V, V, V]:
     r = fma(n, -low, whole)
     rest = fma(n, -low, whole - r)  # what the sum above lost
     if x_low is not None:
-        rest = rest + x_low
+        r, more = total_any(r, x_low)
+        rest = rest + more
     return (*total(r, fma(r * r, polynomial(r, "EXP"), rest)), k)
 
 
@@ -300,10 +301,7 @@ def silu(x: V) -> V:
 @function
 def gelu_tanh(x: V) -> V:
     # 2 sqrt(2 / pi) (x + 0.044715 x**3), in twice the precision: its exponential is taken
-    if x.type.kind == "float":
-        wide = gelu_tanh(x.convert("fpext", "double"))
-        return wide.convert("fptrunc", "float")
-    (a, a_low), (b, b_low) = coefficients.GELU_TANH_A, coefficients.GELU_TANH_B
+    (a, a_low), (b, b_low) = constant(x, "GELU_TANH_A"), constant(x, "GELU_TANH_B")
     c = clipped(x, -60.0, 60.0)
     square, square_low = product(c, c)
     f, f_low = product(square, square.like(b))
@@ -413,11 +411,7 @@ def _quadrant(x: V) -> tuple[V, V]:
 
     Right up to `_limit(x)`."""
     n, k = nearest(x, 2 / math.pi)
-    if x.out.module.target.fma:
-        parts = constant(x, "HALF_PI")
-    else:
-        parts = getattr(coefficients, f"HALF_PI_{x.type.kind.upper()}_SHORT")
-    for part in parts:
+    for part in constant(x, "HALF_PI"):
         x = fma(n, -part, x)
     return x, k
 
@@ -441,12 +435,25 @@ def _limit(x: V) -> float:
     return 1e8 if x.type.kind == "double" else 6e3
 
 
-def _sin_cos(r: V) -> tuple[V, V]:
-    """sin and cos between -pi / 4 and pi / 4."""
+def _sin_cos(r: V, rest: V | None) -> tuple[V, V]:
+    """sin and cos of r + rest, between -pi / 4 and pi / 4."""
     z = r * r
-    s = fma(r * z, polynomial(z, "SIN"), r)
-    c = fma(z, fma(z, polynomial(z, "COS"), -0.5), 1.0)
-    return s, c
+    if rest is None:
+        s = fma(r * z, polynomial(z, "SIN"), r)
+        return s, fma(z, fma(z, polynomial(z, "COS"), -0.5), 1.0)
+    s, s_low, c, c_low = _sin_cos_twice(r, rest)
+    return s + s_low, c + c_low
+
+
+def _sin_cos_twice(r: V, rest: V) -> tuple[V, V, V, V]:
+    """sin and cos of r + rest, as sums of two each."""
+    z = r * r
+    half = 0.5 * z
+    w, w_low = total(r.like(1.0), -half)
+    return (
+        *total(r, fma(r * z, polynomial(z, "SIN"), rest)),
+        *total(w, w_low + fma(-r, rest, z * z * polynomial(z, "COS"))),
+    )
 
 
 def _signed(y: V, flip: V) -> V:
@@ -459,23 +466,19 @@ def _odd(k: V) -> V:
     return (k & 1).differs(0)
 
 
-def sin_of(r: V, k: V) -> V:
-    s, c = _sin_cos(r)
+def sin_of(r: V, rest: V | None, k: V) -> V:
+    """The sine of r + rest and k quadrants."""
+    s, c = _sin_cos(r, rest)
     top = 62 if r.type.kind == "double" else 30
     return _signed(where(_odd(k), c, s), k << top)
 
 
-def cos_of(r: V, k: V) -> V:
-    return sin_of(r, k + 1)
+def cos_of(r: V, rest: V | None, k: V) -> V:
+    return sin_of(r, rest, k + 1)
 
 
 def tan_of(r: V, rest: V, k: V) -> V:
-    """The tangent of r + rest and k quadrants."""
-    z = r * r
-    s, s_low = total(r, fma(r * z, polynomial(z, "SIN"), rest))
-    half = 0.5 * z
-    w, w_low = total(r.like(1.0), -half)
-    c, c_low = total(w, w_low + fma(-r, rest, z * z * polynomial(z, "COS")))
+    s, s_low, c, c_low = _sin_cos_twice(r, rest)
     odd = _odd(k)
     y, low = quotient(
         where(odd, c, s), where(odd, c_low, s_low), where(odd, -s, c), where(odd, -s_low, c_low)
@@ -543,13 +546,20 @@ def _lane_by_lane(module: Module, symbol: str, like: V) -> str:
 
 @function
 def sin(x: V) -> V:
-    r, k = _quadrant(absolute(x))
-    return _rarely("sin", x, _signed(sin_of(r, k), x.bits()))
+    return _rarely("sin", x, _signed(sin_of(*_remainder(x)), x.bits()))
 
 
 @function
 def cos(x: V) -> V:
-    return _rarely("cos", x, cos_of(*_quadrant(absolute(x))))
+    return _rarely("cos", x, cos_of(*_remainder(x)))
+
+
+def _remainder(x: V) -> tuple[V, V | None, V]:
+    """|x| less quadrants. One number will do where products are exact in `fma`."""
+    if not x.out.module.target.fma:
+        return _quadrant_and_rest(absolute(x))
+    r, k = _quadrant(absolute(x))
+    return r, None, k
 
 
 @function
@@ -608,23 +618,16 @@ def _arctan(y: V, x: V) -> V:
     small, large = where(steep, x, y), where(steep, y, x)
     # the angle from the axis, or from the diagonal: at most pi / 8
     middle = small > large * math.tan(math.pi / 8)
-    top = where(middle, small - large, small)
-    bottom = where(middle, small + large, large)
-    r = top / bottom
-    # what the divisions and the sums above lost
-    rest = fma(-r, bottom, top) / bottom if x.out.module.target.fma else None
+    top, top_low = total_any(small, where(middle, -large, 0.0))
+    bottom, bottom_low = total(large, where(middle, small, 0.0))
+    r, rest = quotient(top, top_low, bottom, bottom_low)
     z = r * r
-    p = r * z * polynomial(z, "ATAN")
-    if rest is not None:
-        p = p + rest
-    angle_high = where(middle, 0.5 * high, x.like(0.0))
-    angle_low = where(middle, 0.5 * low, x.like(0.0))
-    rest_total = p + angle_low
-    first, more = total_any(angle_high, r)
-    rest_total = rest_total + more
-    up = first + rest_total
-    turned = high - (first - (low - rest_total))
-    return where(steep, turned, up)
+    rest = fma(r * z, polynomial(z, "ATAN"), rest)
+    first, more = total(where(middle, x.like(0.5 * high), 0.0), r)
+    first = where(middle, first, r)
+    rest = rest + where(middle, more + 0.5 * low, 0.0)
+    turned = high - (first - (low - rest))
+    return where(steep, turned, first + rest)
 
 
 @function
@@ -645,7 +648,7 @@ def arctan2(y: V, x: V) -> V:
         where(far_b, 1.0, where(far_a, 0.0, b)),
     )
     large = where(a > b, a, b)
-    scale = where(large > big, 1.0 / 16.0, where(large < 1.0 / big, x.like(2.0**40), 1.0))
+    scale = where(large > big, 1.0 / 16.0, where(large < 1.0 / big, x.like(2.0 ** (bias(x) // 5)), 1.0))
     a, b = a * scale, b * scale
     b = where(large.same(0.0), 1.0, b)  # the angle of (0, 0) is that of (1, 0)
     turn, turn_low = _half_pi(x)
@@ -697,7 +700,7 @@ def power_of(x: V, y: V, exact: bool) -> V:
         # 2 s + s**3 (2 / 3 + z P(z)), the sums in pairs
         third = 2.0 / 3.0
         w, w_low = total(x.like(third), z * polynomial(z, "LOG_MORE"))
-        w_low = w_low + (2.0 - 3.0 * third) / 3.0
+        w_low = w_low + 2.0**-53 / 3.0  # what 2 / 3 lost
         cube, cube_low = product(z, s)
         cube_low = cube_low + fma(z, s_low, z_low * s)
         t, t_low = product(cube, w)
@@ -705,6 +708,7 @@ def power_of(x: V, y: V, exact: bool) -> V:
         a, a_low = total(n * high, 2.0 * s)
         log, log_low = total(a, t)
         log_low = log_low + (a_low + (fma(n, low, 2.0 * s_low) + t_low))
+        log, log_low = total(log, log_low)
     p, p_low = product(y, log)
     p_low = fma(y, log_low, p_low)
     inside = clipped(p, *_range(p))
@@ -720,8 +724,9 @@ def _erf(x: V) -> V:
     return fma(x, polynomial(x * x, "ERF"), x)
 
 
-def _tail(x: V, half: float) -> tuple[V, V]:
-    """erfc(x sqrt(half)) from about 1/2 on, to be scaled by 2**k; half is 1 or 1/2."""
+def _tail(x: V, half: float) -> tuple[V, V, V]:
+    """erfc(x sqrt(half)) from about 1/2 on as a sum of two, to be scaled by 2**k; half is 1 or
+    1/2."""
     square, square_low = product(x, x)
     e, e_low, k = _reduced_twice(clipped(-half * square, _range(x)[0], 0.0))
     p, p_low = total(e.like(1.0), e)
@@ -735,13 +740,15 @@ def _tail(x: V, half: float) -> tuple[V, V]:
     q, q_low = total(x.like(1.0), polynomial((z - centre) / (z + centre), "ERFCX"))
     d, d_low = total_any(x.like(1.0), 2.0 * z)
     y, low = quotient(q, q_low, d, fma(z_low, 2.0, d_low))
-    return fma(p, y, fma(p, low, p_low * y)), k
+    t, t_low = product(p, y)
+    return t, t_low + fma(p, low, p_low * y), k
 
 
 @function
 def erfc(x: V) -> V:
     a = absolute(x)
-    far = scaled(*_tail(where(a > 28.0, x.like(28.0), a), 1.0))
+    t, low, k = _tail(where(a > 28.0, x.like(28.0), a), 1.0)
+    far = scaled(t + low, k)
     y = where(a < 0.5, 1.0 - _erf(x), where(x < 0.0, 2.0 - far, far))
     return where(is_nan(x), x, y)
 
@@ -749,16 +756,18 @@ def erfc(x: V) -> V:
 @function
 def erf(x: V) -> V:
     a = absolute(x)
-    far = 1.0 - scaled(*_tail(where(a > 7.0, x.like(7.0), a), 1.0))
-    y = where(a < 0.5, _erf(a), far)
+    t, low, k = _tail(where(a > 7.0, x.like(7.0), a), 1.0)
+    y = where(a < 0.5, _erf(a), 1.0 - scaled(t + low, k))
     return where(is_nan(x), x, copysign(y, x))
 
 
 @function
 def gelu(x: V) -> V:
     a = absolute(x)
-    tail, k = _tail(where(a > 40.0, x.like(40.0), a), 0.5)
-    left = scaled(0.5 * where(x < -40.0, x.like(-40.0), x) * tail, k)
-    near = fma(_erf(x * math.sqrt(0.5)), 0.5, 0.5)
-    y = where(a < 0.7, x * near, where(x < 0.0, left, x * (1.0 - scaled(0.5 * tail, k))))
+    t, low, k = _tail(where(a > 40.0, x.like(40.0), a), 0.5)
+    half = 0.5 * where(x < -40.0, x.like(-40.0), x)
+    left = scaled(fma(half, t, half * low), k)
+    right = x * (1.0 - scaled(0.5 * (t + low), k))
+    near, near_low = total(x.like(0.5), 0.5 * _erf(x * math.sqrt(0.5)))
+    y = where(a < 0.7, fma(x, near, x * near_low), where(x < 0.0, left, right))
     return where(x.same(-INF), NAN, where(is_nan(x), x, y))

@@ -37,10 +37,7 @@ def module_text(target: object) -> str:
             out.value(Type(kind), f"extractvalue {_RESULT} %all, {i}")
             for i, kind in enumerate(("double", "double", "i64"))
         )
-        if name == "tan":
-            y = functions.tan_of(r, rest, k)
-        else:
-            y = (functions.sin_of if name == "sin" else functions.cos_of)(r, k)
+        y = getattr(functions, f"{name}_of")(r, rest, k)
         if name != "cos":
             y = (y.bits() ^ (x.bits() & -(1 << 63))).floating()
         y = where(functions.absolute(x) < math.inf, y, math.nan)

@@ -132,6 +132,8 @@ REFUSALS = {
     "bool": "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
     "flow. We don't support that yet, please file an issue at "
     "https://github.com/pytorch/pytorch/issues .",
+    "statistics": "Batch norm got a batched tensor as input while the running_mean or running_var, "
+    "which will be updated in place, were not batched.",
     "memory": "Cannot access data pointer of Tensor that doesn't have storage",
 }
 
@@ -346,6 +348,14 @@ def accumulate(level: Level, ufunc: Any, array: Any, axis: int = 0, dtype: Any =
     return Batched(ufunc.accumulate(array.data, axis_of(axis, array.ndim), dtype), level)
 
 
+def reduceat(level: Level, ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None,
+             out: Any = None) -> Any:  # fmt: skip
+    """`np.add.reduceat` and the like."""
+    if out is not None or isinstance(indices, Duck):
+        raise Opaque("sums of parts that differ")
+    return Batched(ufunc.reduceat(array.data, indices, axis_of(axis, array.ndim), dtype), level)
+
+
 def outer(level: Level, ufunc: Any, a: Any, b: Any, **kwargs: Any) -> Any:
     """`np.multiply.outer` and the like."""
     return ufunc(np.reshape(a, (*a.shape, *(1,) * rank_of(b))), b, **kwargs)
@@ -357,7 +367,8 @@ def at(level: Level, ufunc: Any, array: Any, index: Any, *values: Any) -> None:
     ufunc.at(data, key, *arranged)
 
 
-METHODS: dict[str, Any] = {"reduce": reduce, "accumulate": accumulate, "outer": outer, "at": at}
+METHODS: dict[str, Any] = {"reduce": reduce, "accumulate": accumulate, "reduceat": reduceat,
+                           "outer": outer, "at": at}  # fmt: skip
 
 
 # Indices

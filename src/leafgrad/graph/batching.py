@@ -511,6 +511,25 @@ def _digitize(level: Any, x: Any, bins: Any, right: bool = False) -> Any:
     return Batched(np.digitize(x.data, bins, right), level)
 
 
+@rule(np.put)
+def _put(level: Any, a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    if mode != "raise" or not here(a, level) or not a.flags.c_contiguous:
+        raise Opaque("elements put by number")
+    count = math.prod(np.shape(ind))
+    values = np.ravel(_array(v))
+    if values.shape[0] != count:  # they repeat
+        values = np.take(values, np.arange(count) % max(values.shape[0], 1))
+    np.reshape(a, (-1,))[np.ravel(_array(ind))] = values
+
+
+@rule(np.ravel_multi_index)
+def _ravel_multi_index(level: Any, multi_index: Any, dims: Any, *args: Any, **kwargs: Any) -> Any:
+    ndim = max(rank_of(x) for x in multi_index)
+    size = max(len(x.data) if here(x, level) else 1 for x in multi_index)
+    data = tuple(widened(aligned(_array(x), level, ndim), size) for x in multi_index)
+    return Batched(np.ravel_multi_index(data, dims, *args, **kwargs), level)
+
+
 @rule(np.unravel_index)
 def _unravel_index(level: Any, indices: Any, shape: Any, order: str = "C") -> Any:
     return batched(np.unravel_index(indices.data, shape, order), level)

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextvars
 import itertools
 import sys
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from contextvars import Token
 from heapq import heappop, heappush
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -83,8 +85,8 @@ class Walk:
     gets every node and leaf, or None
     """
 
-    __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "found", "keep", "late",
-                 "number", "reach", "recorded", "runs", "targets", "watch")  # fmt: skip
+    __slots__ = ("accumulating", "alive", "anomaly", "counts", "current", "depth", "found", "keep",
+                 "late", "number", "reach", "recorded", "runs", "targets", "watch")  # fmt: skip
 
     def __init__(self, keep: bool, recorded: bool, accumulating: bool) -> None:
         self.keep = keep or Keeping.always
@@ -95,6 +97,7 @@ class Walk:
         self.counts: dict[Any, int] | None = None
         self.late: list[Any] = []
         self.current: Any = None
+        self.depth = 0
         mode = current()
         self.anomaly = mode.anomaly
         self.watch = mode.transforms and next((t for t in mode.transforms if t.watches), None)
@@ -502,25 +505,29 @@ def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
         return
     if leaf._array.dtype.kind == "c":
         g = np.conj(g) if recorded else conjugate(as_array(g))
-    have = leaf._grad
     if not recorded and g.dtype is not leaf._array.dtype:
         g = g.astype(leaf._array.dtype)
-    if recorded:
-        leaf._grad = recorded_copy(g, leaf) if have is None else have + g
-        return
-    if have is None:
-        # The array becomes the gradient if nothing else holds it.
-        if (
-            g.__class__ is not np.ndarray or g.base is not None
-            or sys.getrefcount(g) > _ALONE or g.strides != leaf._array.strides
-        ):  # fmt: skip
-            g = dense_copy(g, leaf._array)
-        leaf._grad = wrap(g)
-    elif have._edge is not None and current().grad:
-        leaf._grad = have + wrap(g)
-    else:
-        np.add(have._array, g, out=have._array, casting="same_kind")
-        bump(have, here())
+    with _accumulating:
+        have = leaf._grad
+        if recorded:
+            leaf._grad = recorded_copy(g, leaf) if have is None else have + g
+        elif have is None:
+            # The array becomes the gradient if nothing else holds it.
+            if (
+                g.__class__ is not np.ndarray or g.base is not None
+                or sys.getrefcount(g) > _ALONE or g.strides != leaf._array.strides
+            ):  # fmt: skip
+                g = dense_copy(g, leaf._array)
+            leaf._grad = wrap(g)
+        elif have._edge is not None and current().grad:
+            leaf._grad = have + wrap(g)
+        else:
+            np.add(have._array, g, out=have._array, casting="same_kind")
+            bump(have, here())
+
+
+# Threads may bring gradients to one leaf at once.
+_accumulating = threading.RLock()
 
 
 def references(g: Any) -> int:
@@ -706,19 +713,53 @@ def run(outputs: Sequence[Any], grads: Sequence[Any], keep: bool, create_graph: 
         switch(mode.recording(create_graph))
     state = quiet.enter()
     try:
-        leaves, pending = walk(roots, task)
-        roots.clear()
-        done = finish if task.watch is None else task.watch.leaf(finish)
-        for leaf in leaves:
-            done(leaf, pending.pop(leaf), task)
-        while task.late:
-            task.late.pop(0)()
+        outer = token.old_value
+        if outer is Token.MISSING or outer is None:
+            carried_out(roots, task)
+        else:
+            task.depth = outer.depth + 1
+            if task.depth % _STACK:
+                carried_out(roots, task)
+            else:
+                on_own_stack(carried_out, roots, task)
     finally:
         quiet.leave(state)
         _walk.reset(token)
         if mode.grad is not create_graph:
             switch(current().recording(mode.grad))
     return task
+
+
+def carried_out(roots: list[tuple[Any, Any]], task: Walk) -> None:
+    """A walk, the gradients brought to the leaves, and the callbacks of its end."""
+    leaves, pending = walk(roots, task)
+    roots.clear()
+    done = finish if task.watch is None else task.watch.leaf(finish)
+    for leaf in leaves:
+        done(leaf, pending.pop(leaf), task)
+    while task.late:
+        task.late.pop(0)()
+
+
+# Backward passes within backward passes may be deeper than Python's stack: this many share one.
+_STACK = 30
+
+
+def on_own_stack(function: Any, *args: Any) -> None:
+    """Call a function in a thread of its own, which has a fresh stack, and wait for it."""
+    context, failed = contextvars.copy_context(), []
+
+    def call() -> None:
+        try:
+            context.run(function, *args)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
 
 
 def walk_number() -> int:

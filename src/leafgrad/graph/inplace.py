@@ -354,10 +354,10 @@ def in_place(call: Any) -> Callable[..., Any]:
 
 def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Compute an operator on `self` and others, and write the result into `self`."""
-    from .operator import _lift, apply
+    from .operator import apply, lifted
 
     mode = current()
-    others = _lift(made, (self, *others), params, False)[1:]
+    others = lifted(made, (self, *others))[1:]
     recording = mode.grad and (
         self.requires_grad
         or (

@@ -741,50 +741,47 @@ def _general(made: Op, dunder: bool = False) -> Any:
             tensors, params = args[:count], args[count:]
         for value in tensors:
             if value.__class__ not in TENSORS and (value is not None or dunder):
-                lifted = _lift(made, tensors, params, dunder)
-                if lifted.__class__ is not tuple:
-                    return lifted  # plain arrays in, a plain array out; or NotImplemented
-                tensors = lifted
+                if not any(isinstance(t, Tensor) for t in tensors):
+                    numbers = [t for t in tensors if t.__class__ in NUMBERS]
+                    if len(tensors) == len(numbers) == 2:  # torch.mul(2, 3) is a tensor
+                        first = wrap(np.asarray(tensors[0], of_scalar(tensors[0]).numpy))
+                        return apply(made, (first, tensors[1]), params, None)
+                    # A function on arrays: rules call operators so.
+                    if variadic:
+                        return made.forward(*tensors, **dict(zip(made.params, params, strict=True)))
+                    return made.forward(*tensors, *params)
+                tensors = lifted(made, tensors, dunder)
+                if tensors is NotImplemented:
+                    return NotImplemented
                 break
         return apply(made, tensors, params, None)
 
     return call
 
 
-def _lift(made: Op, values: tuple[Any, ...], params: tuple[Any, ...], dunder: bool) -> Any:
-    """Arguments that are not all tensors: numbers stay, arrays among tensors become tensors.
-
-    Without any tensor the operator is a function on arrays (rules call operators so).
-    """
-    some = any(isinstance(v, Tensor) for v in values)
-    if not some and len(values) == 2 and all(v.__class__ in NUMBERS for v in values):
-        first = values[0]  # torch.mul(2, 3) is a tensor
-        return wrap(np.asarray(first, of_scalar(first).numpy)), values[1]
-    if not some:
-        if made.variadic:
-            return made.forward(*values, **dict(zip(made.params, params, strict=True)))
-        return made.forward(*values, *params)
-    lifted = []
+def lifted(made: Op, values: tuple[Any, ...], dunder: bool = False) -> Any:
+    """Arguments among which are tensors: numbers stay, arrays become tensors."""
+    found = []
     for value in values:
         kind = value.__class__
         if kind in NUMBERS or isinstance(value, Tensor) or (value is None and not dunder):
-            lifted.append(value)
+            found.append(value)
         elif isinstance(value, np.generic):
-            lifted.append(value.item() if value.dtype.kind != "V" else wrap(np.asarray(value)))
+            found.append(value.item() if value.dtype.kind != "V" else wrap(np.asarray(value)))
         elif hasattr(kind, "__array_ufunc__"):
-            lifted.append(wrap(value))
+            found.append(wrap(value))
         elif dunder:
             return NotImplemented
         elif isinstance(value, NUMBERS):
-            lifted.append(value)
+            found.append(value)
         else:
-            position = len(lifted)
+            position = len(found)
             fail(
                 TypeError,
                 f"{made.name}(): argument '{(made.tensors * (position + 1))[position]}' "
                 f"(position {position + 1}) must be Tensor, not {kind.__name__}",
             )
-    return tuple(lifted)
+    return tuple(found)
 
 
 # Operators whose `out=` must have the dtype of the result, and PyTorch's sentence if it has not.

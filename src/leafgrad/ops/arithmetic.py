@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import BY_NAME, F32, F64, from_numpy_dtype
+from ..duck import whole
 from ..graph.inplace import in_place, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, NUMBERS, dunder, op, result_dtype, write_out
 from ..graph.quiet import enter, leave, quietly
 from ..graph.saved import bump
 from ..graph.source import fail, here
-from ..tensor import TENSORS, Tensor
+from ..tensor import TENSORS, Tensor, as_array
 from .casting import cast
 
 __all__ = [
@@ -90,7 +91,7 @@ def widely(function: Callable[..., Any]) -> Callable[..., Any]:
         if kind.itemsize > 2 or kind.kind not in "fV":
             return function(*args)
         wide = [a.astype(np.float32) if getattr(a, "dtype", None) == kind else a for a in args]
-        return np.asarray(function(*wide)).astype(kind)
+        return as_array(function(*wide)).astype(kind)
 
     return wrapped
 
@@ -329,7 +330,7 @@ true_divide_ = _updating(plain_div, np.divide)
 
 def _check_divisor(input: Any, other: Any) -> None:
     kind = getattr(input, "dtype", None)  # a rule may pass a number
-    if kind is not None and kind.kind in "iu" and not np.all(other):
+    if kind is not None and kind.kind in "iu" and not np.all(whole(other)):
         fail(RuntimeError, "ZeroDivisionError", "an integer was divided by zero")
 
 
@@ -530,7 +531,7 @@ pow_number.vjp(input=_pow_number_vjp_input)
 
 def _power(base: Any, exponent: Any) -> Any:
     """base ** exponent; of integers with a negative exponent the integer part."""
-    if exponent.dtype.kind != "i" or np.all(exponent >= 0):
+    if exponent.dtype.kind != "i" or np.all(whole(exponent) >= 0):
         return np.power(base, exponent)
     odd = np.where(exponent % 2 == 0, 1, base)
     inverse = np.where(np.abs(base) == 1, odd, 0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import return_types
 from ..dtypes import finfo, from_numpy_dtype, get_default_dtype
+from ..duck import zeros
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, NUMBERS, op
 from ..graph.quiet import quietly
@@ -1143,8 +1144,9 @@ def _check_parts(first: Any, second: Any) -> None:
 
 
 def _joined(real: Any, imag: Any) -> Any:
-    made = np.empty(np.broadcast_shapes(real.shape, imag.shape), f"complex{16 * real.itemsize}")
-    made.real, made.imag = real, imag
+    shape = np.broadcast_shapes(real.shape, imag.shape)
+    made = zeros((real, imag), shape, np.dtype(f"complex{16 * real.itemsize}"))
+    made.real[...], made.imag[...] = real, imag
     return made
 
 

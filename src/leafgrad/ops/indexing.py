@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import zeros
+from ..duck import copied, item, zeros
 from ..graph.inplace import check_writable, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
@@ -65,7 +65,7 @@ def part_op(**options: Any) -> Any:
     def make(act: Any) -> Any:
         @functools.wraps(act)
         def forward(input: Any, *rest: Any) -> Any:
-            return act(np.copy(input), *rest)
+            return act(copied(input, *rest), *rest)
 
         forward.__wrapped__ = act
         call = op(forward, **options)
@@ -317,7 +317,7 @@ def _explained(error: IndexError, array: Any, index: Any, dims: tuple[int, ...])
 def _index(input, index, /, dims):
     """The elements at an index."""
     try:
-        found = input[_key(index, dims)]
+        found = item(input, _key(index, dims))
     except IndexError as error:
         raise _explained(error, input, index, dims) from None
     return _laid_out(found, input, index, dims) if input.__class__ is np.ndarray else found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import can_cast
+from ..duck import zeros
 from ..graph.operator import op, result_dtype, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, normal_dim, wrap
@@ -207,7 +208,7 @@ def _block_diag(*tensors):
     """Matrices one after the other on the diagonal of a matrix of zeros."""
     tensors = _alike(tensors)
     sizes = [(1,) * (2 - x.ndim) + x.shape for x in tensors]
-    made = np.zeros(tuple(map(sum, zip(*sizes, strict=True))), dtype=tensors[0].dtype)
+    made = zeros(tuple(tensors), tuple(map(sum, zip(*sizes, strict=True))))
     for x, place in zip(tensors, _blocks(sizes), strict=True):
         made[place] = x
     return made

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..dtypes import F32, F64, finfo
+from ..duck import Duck, whole, zeros
 from ..generator import default_generator
 from ..graph.inplace import store
 from ..graph.modes import no_grad
@@ -315,7 +316,7 @@ def normalised_batch(input: Tensor, running_mean: Any, running_var: Any, weight:
     axes = (0, *range(2, ndim))
     count = array.size // channels if channels else 0
     if not training:
-        mean = np.array(_along_channels(running_mean._array, ndim))
+        mean = np.copy(_along_channels(running_mean._array, ndim))
         rate = quietly(np.reciprocal)(np.sqrt(_along_channels(running_var._array, ndim) + eps))
     else:
         mean, variance, rate = _statistics(array, axes, count, eps)
@@ -327,6 +328,8 @@ def normalised_batch(input: Tensor, running_mean: Any, running_var: Any, weight:
 
 def _move(running: Tensor, new: Any, momentum: float) -> None:
     """Move a running statistic towards a new value."""
+    if isinstance(new, Duck) and not isinstance(running._array, Duck):
+        new.refuse("statistics")
     store(running, (1 - momentum) * running._array + momentum * new)
     bump(running, here())
 
@@ -447,7 +450,7 @@ def _constant_pad(input, /, widths, value):
         )]  # fmt: skip
         widths = tuple((max(before, 0), max(after, 0)) for before, after in widths)
         if not any(w for pair in widths for w in pair):
-            return np.array(input)
+            return np.copy(input)
     return np.pad(input, widths, constant_values=value)
 
 
@@ -595,7 +598,7 @@ def embedding_backward(input, indices, /, rows, padding_idx, scale):
     """The sum, for each row of the table, of the gradients where it was taken."""
     width = input.shape[-1]
     g = _shared(input, indices, rows, padding_idx, scale)
-    total = np.zeros(rows * width, g.dtype)
+    total = zeros((g, indices), (rows * width,))
     places = np.reshape(indices, (-1, 1)) * width + np.arange(width)
     np.add.at(total, np.reshape(places, (-1,)), np.reshape(g, (-1,)))
     return np.reshape(total, (rows, width))
@@ -622,7 +625,7 @@ embedding_double_backward.vjp(
 
 
 def _fail_index(weight: Any, indices: Any) -> NoReturn:
-    rows = weight.shape[0]
+    rows, indices = weight.shape[0], whole(indices)
     wrong = indices[(indices < 0) | (indices >= rows)]
     raise failure(IndexError, "index out of range in self",
                   f"index {wrong.flat[0]}, but the table has {rows} rows: indices go from 0 to "
@@ -634,8 +637,8 @@ def _fail_index(weight: Any, indices: Any) -> NoReturn:
 @op(name="embedding")
 def _embedding(weight, indices, /, padding_idx, scale):
     """The rows of a table at the indices: f[n, m], i[...] -> f[..., m]."""
-    if indices.__class__ is np.ndarray and indices.size:
-        if np.minimum.reduce(indices, axis=None) < 0:
+    if not isinstance(indices, Tensor) and indices.size:
+        if np.minimum.reduce(whole(indices), axis=None) < 0:
             _fail_index(weight, indices)
     try:
         return np.take(weight, indices, axis=0)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..duck import whole
 from ..graph.modes import no_grad
 from ..graph.operator import op
 from ..graph.source import fail, failure
@@ -705,7 +706,7 @@ def _check_rows(input: Tensor) -> None:
 
 
 def _check_classes(target: Tensor, low: int, classes: int, message: str) -> None:
-    array = target._array
+    array = whole(target._array)
     if array.size and not low <= array.min() <= array.max() < classes:
         fail(RuntimeError, message)
 
@@ -798,7 +799,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = wrap(np.full(input._array.shape, var, input._array.dtype))
-    elif (var._array < 0).any():
+    elif (whole(var._array) < 0).any():
         raise ValueError("var has negative entry/entries")
     have, want = tuple(var.shape), tuple(input.shape)
     if have != want:

@@ -151,6 +151,9 @@ def mm(input, mat2):
 mm.vjp(
     input=lambda g, mat2: product(g, np.transpose(mat2)),
     mat2=lambda g, input: product(np.transpose(input), g),
+).jvp(
+    input=lambda t, mat2: product(t, mat2),
+    mat2=lambda t, input: product(input, t),
 )
 
 
@@ -290,6 +293,9 @@ BATCH_RULES: dict[str, Any] = {
 bmm.vjp(
     input=lambda g, mat2: batched_product(g, swapped(mat2)),
     mat2=lambda g, input: batched_product(swapped(input), g),
+).jvp(
+    input=lambda t, mat2: batched_product(t, mat2),
+    mat2=lambda t, input: batched_product(input, t),
 )
 
 

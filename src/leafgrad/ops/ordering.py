@@ -13,10 +13,11 @@ import numpy as np
 
 from .. import return_types
 from ..dtypes import F32, F64
+from ..duck import BATCH_RULES, whole
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, as_array, wrap
 from .reductions import (
     as_values,
     evenly,
@@ -231,8 +232,8 @@ def mode_index(input, /, dim, keepdim):
     ordered = np.take_along_axis(x, index, -1)
     n = x.shape[-1]
     place = np.arange(n)
-    starts = np.ones(x.shape, np.bool_)
-    starts[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    first = np.ones_like(ordered[..., :1], dtype=np.bool_)
+    starts = np.concatenate([first, ordered[..., 1:] != ordered[..., :-1]], -1)
     start = np.maximum.accumulate(np.where(starts, place, 0), axis=-1)
     end = np.argmax(place - start, axis=-1, keepdims=True)  # of the first longest run
     found = np.swapaxes(np.take_along_axis(index, end, -1), dim, -1)
@@ -308,7 +309,8 @@ def _ranks(input: Tensor, q: Any) -> tuple[Any, bool]:
         fail(RuntimeError, "quantile() q must be a scalar or 1D tensor")
     if values.dtype != kind:
         fail(RuntimeError, "quantile() q tensor must be same dtype as the input tensor")
-    if not np.all((values >= 0) & (values <= 1)):
+    every = whole(values)
+    if not np.all((every >= 0) & (every <= 1)):
         fail(RuntimeError, "quantile() q values must be in the range [0, 1]")
     return (q, True) if values.ndim else (q.reshape(1), False)  # type: ignore[attr-defined]
 
@@ -365,13 +367,30 @@ def _side(name: str, right: bool, side: str | None) -> str:
 def insertion_places(sequence, values, /, side, kind):
     """Where `values` would be inserted in a sorted sequence; row by row if that has several."""
     x = _comparable(sequence)
-    v = _comparable(np.asarray(values))
+    v = _comparable(as_array(values))
     if x.ndim == 1:
         return np.asarray(np.searchsorted(x, v, side=side)).astype(kind)
     count = math.prod(x.shape[:-1])
     rows = zip(x.reshape(count, x.shape[-1]), v.reshape(count, v.shape[-1]), strict=True)
     found = [np.searchsorted(row, value, side=side) for row, value in rows]
     return np.array(found, kind).reshape(v.shape)
+
+
+def _places_of_batch(level: Any, sequence: Any, values: Any, side: str, kind: Any) -> Any:
+    """The rule of `insertion_places` for a batch: the examples are rows."""
+    from ..graph.batched import Batched, aligned, widened
+
+    size = level.size
+    rows = widened(aligned(sequence, level, sequence.ndim), size)
+    wanted = widened(aligned(values, level, values.ndim), size)
+    shape = wanted.shape
+    if sequence.ndim == 1:
+        wanted = np.reshape(wanted, (size, math.prod(shape[1:])))
+    found = insertion_places.op.forward(rows, wanted, side, kind)
+    return Batched(np.reshape(found, shape), level)
+
+
+BATCH_RULES[insertion_places.op.forward] = _places_of_batch
 
 
 @torch_arguments
@@ -414,7 +433,8 @@ def _sorted_by(name: str, sequence: Tensor, sorter: Tensor) -> Tensor:
     if index.dtype != np.int64:
         fail(RuntimeError, f"{name}: sorter must be a tensor of long dtype but got dtype "
                            f"{sorter.dtype.legacy}")  # fmt: skip
-    if index.size and (index.min() < 0 or index.max() >= shape[-1]):
+    every = whole(index)
+    if every.size and (every.min() < 0 or every.max() >= shape[-1]):
         fail(RuntimeError, f"{name}: sorter index out of range")
     return wrap(np.take_along_axis(sequence._array, index, -1))
 

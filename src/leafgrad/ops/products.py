@@ -260,6 +260,10 @@ _LINEAR_RULES = {
     "input": _linear_input,
     "weight": lambda g, input: product(np.transpose(as_rows(g)), as_rows(input)),
 }
+_LINEAR_FORWARD: dict[str, Any] = {
+    "input": lambda t, weight: np.matmul(t, np.transpose(weight)),
+    "weight": lambda t, input: np.matmul(input, np.transpose(t)),
+}
 
 
 def _linear_op(node: str) -> Any:
@@ -269,7 +273,7 @@ def _linear_op(node: str) -> Any:
         """input @ weight.T: f[..., k], f[m, k] -> f[..., m]."""
         return _linear(input, weight, None)
 
-    return linear.vjp(**_LINEAR_RULES)
+    return linear.vjp(**_LINEAR_RULES).jvp(**_LINEAR_FORWARD)
 
 
 def _linear_bias_op(node: str) -> Any:
@@ -279,7 +283,8 @@ def _linear_bias_op(node: str) -> Any:
         """input @ weight.T + bias: f[..., k], f[m, k], f[m] -> f[..., m]."""
         return _linear(input, weight, bias)
 
-    return linear.vjp(**_LINEAR_RULES, bias=lambda g: as_rows(g))
+    linear.vjp(**_LINEAR_RULES, bias=lambda g: as_rows(g))
+    return linear.jvp(**_LINEAR_FORWARD, bias=lambda t: t)
 
 
 _linear_matrix = _linear_op("MmBackward0")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import zeros
+from ..duck import copied, item, whole, zeros
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, op
 from ..graph.quiet import quietly
 from ..graph.source import fail
-from ..tensor import Tensor, normal_dim, wrap
+from ..tensor import Tensor, as_array, normal_dim, wrap
 from .indexing import add_at, check_broadcast, index_backward, part_op, places, scalar_for
 from .shape import _constant_pad_nd, expand, expect_out, reshape
 
@@ -46,6 +46,7 @@ def _along(index: Any, dim: int) -> tuple[Any, ...]:
 
 def _check_bounds(index: Any, size: int, dim: int, kind: type[Exception] = RuntimeError,
                   call: str = "") -> None:  # fmt: skip
+    index = whole(index)
     if index.size and (index.min() < 0 or index.max() >= size):
         wrong = index[(index < 0) | (index >= size)].flat[0]
         fail(kind, f"{call}index {wrong} is out of bounds for dimension {dim} with size {size}")
@@ -90,7 +91,7 @@ def _gather(input, index, /, dim):
         return np.empty(index.shape, input.dtype)
     if not input.ndim:
         return np.copy(np.broadcast_to(input, index.shape))
-    return np.reshape(input[_along(np.atleast_1d(index), dim)], index.shape)
+    return np.reshape(item(input, _along(np.atleast_1d(index), dim)), index.shape)
 
 
 _gather.vjp(
@@ -255,13 +256,13 @@ _UFUNCS = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximu
 
 def _reduce_at(input: Any, key: Any, src: Any, reduce: str, include_self: bool) -> Any:
     """A copy of an array with values combined with, or in place of, what is at an index."""
-    made = np.copy(input, order="C")
+    made = copied(input, src, *key)
     place = np.atleast_1d(made)
     if not include_self:
         place[key] = _identity(reduce, made.dtype)
     _UFUNCS[reduce].at(place, key, src)
     if reduce == "mean":
-        count = np.full(place.shape, int(include_self), np.int64)
+        count = zeros(place, place.shape, np.int64) + int(include_self)
         np.add.at(count, key, 1)
         np.maximum(count, 1, out=count)
         if made.dtype.kind in "iu":
@@ -302,15 +303,15 @@ def _reduced_vjp(g: Any, input: Any, src: Any, out: Any, reduce: str, include_se
         mine = g / np.where(count == 0, 1, count).astype(kind)
         theirs = take(mine)
     elif reduce == "prod":
-        zero, zeros = (np.asarray(_raw(x) == 0) for x in (input, src))
+        zero, zeros_ = (as_array(_raw(x) == 0) for x in (input, src))
         if not include_self:
             zero = np.zeros_like(zero)
-        safe, safes = _masked_fill(input, zero, 1), _masked_fill(src, zeros, 1)
+        safe, safes = _masked_fill(input, zero, 1), _masked_fill(src, zeros_, 1)
         product = g * again(safe, safes)  # the zeros left out
-        if not zero.any() and not zeros.any():
+        if not whole(zero).any() and not whole(zeros_).any():
             mine, theirs = product / safe, take(product) / safes
         else:
-            mine, theirs = _zeros_in_product(product, (input, safe, zero), (src, safes, zeros),
+            mine, theirs = _zeros_in_product(product, (input, safe, zero), (src, safes, zeros_),
                                              take, add)  # fmt: skip
     else:
         kind = _raw(g).dtype
@@ -332,11 +333,11 @@ def _zeros_in_product(product: Any, self: Any, others: Any, take: Any, add: Any)
     the factors with 1 for 0, and where they are 0
     """
     (input, safe, zero), (src, safes, zeros) = self, others
-    not_zero, not_zeros = np.asarray(~zero), np.asarray(~zeros)
-    count = np.asarray(add(zeros.astype(np.int64)) + zero)
+    not_zero, not_zeros = as_array(~zero), as_array(~zeros)
+    count = as_array(add(zeros.astype(np.int64)) + zero)
     nil, nils = _masked_fill(input, not_zero, 0), _masked_fill(src, not_zeros, 0)
     total = add(nils) + nil  # the zeros themselves, which is zero but not constant
-    none, one, two = (_masked_fill(product, np.asarray(count != n), 0) for n in range(3))
+    none, one, two = (_masked_fill(product, as_array(count != n), 0) for n in range(3))
     rest = none + one * total
     mine = _masked_fill(rest, zero, 0) / safe
     theirs = _masked_fill(take(rest), zeros, 0) / safes
@@ -448,6 +449,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
     if not shape and array.size != 1:
         fail(RuntimeError, "index_select(): Index to scalar can have only 1 value, got "
                            f"{array.size} value(s)")  # fmt: skip
+    array = whole(array)
     if array.size and (array.min() < 0 or array.max() >= (shape[dim] if shape else 1)):
         wrong = array[(array < 0) | (array >= (shape[dim] if shape else 1))].flat[0]
         fail(IndexError, "index out of range in self",
@@ -615,6 +617,7 @@ def _fill_params(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
         fail(RuntimeError, "index_fill_(): Converting complex Scalar to non-complex type is not "
                            "supported")  # fmt: skip
     size = (mine.shape or (1,))[dim]
+    place = whole(place)
     if place.size and (place.min() < -size or place.max() >= size):
         wrong = place[(place < -size) | (place >= size)].flat[0]
         fail(IndexError, f"index {wrong} is out of bounds for dimension 0 with size {size}")
@@ -664,7 +667,7 @@ def _index_reduce_params(input: Tensor, dim: int, index: Tensor, source: Tensor,
         fail(RuntimeError, "index_reduce(): Expected reduce to be one of prod, mean, amax or amin "
                            f"but got {reduce}.")  # fmt: skip
     dim = normal_dim(dim, input._array.ndim)
-    size, place = (input._array.shape or (1,))[dim], index._array
+    size, place = (input._array.shape or (1,))[dim], whole(index._array)
     if place.size and (place.min() < 0 or place.max() >= size):
         fail(IndexError, "index out of range in self")
     warnings.warn("index_reduce() is in beta and the API may change at any time.", stacklevel=3)
@@ -728,6 +731,7 @@ def _check_numbers(call: str, index: Any, count: int) -> None:
                            f"{from_numpy_dtype(index.dtype).legacy}")  # fmt: skip
     if index.size and not count:
         fail(IndexError, f"{call}(): tried to {call.rstrip('_')} from an empty tensor")
+    index = whole(index)
     if index.size and (index.min() < -count or index.max() >= count):
         wrong = index[(index < -count) | (index >= count)].flat[0]
         fail(IndexError, f"out of range: tried to access index {wrong} on a tensor of {count} "
@@ -793,7 +797,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *,
 def _wrapped(indices: Tensor, size: int) -> Tensor:
     """Indices counted from the front."""
     array = indices._array
-    return wrap(np.remainder(array, size)) if array.size and array.min() < 0 else indices
+    some = array.size and whole(array).min() < 0
+    return wrap(np.remainder(array, size)) if some else indices
 
 
 # Masks
@@ -888,9 +893,9 @@ def _masked_select(input, mask, /):
 @op
 def masked_select_backward(g, mask, /, shape):
     """Zeros of a shape with the elements of `g` where a mask is true."""
-    whole = zeros(g, shape)
-    whole[np.broadcast_to(mask, shape)] = g
-    return whole
+    made = zeros(g, shape)
+    made[np.broadcast_to(mask, shape)] = g
+    return made
 
 
 _masked_select.vjp(
@@ -943,7 +948,7 @@ def _scatter_masked(input: Tensor, mask: Tensor, source: Tensor) -> None:
     _check_bool(mask, "masked_scatter_ only supports boolean masks, but got mask with dtype "
                       f"{mask.dtype.legacy}")  # fmt: skip
     wide = np.broadcast_to(mask._array, _common(input._array.shape, mask._array.shape))
-    if source._array.size < np.count_nonzero(wide):
+    if source._array.size < np.max(whole(np.count_nonzero(wide))):
         fail(RuntimeError, "Number of elements of source < number of ones in mask")
 
 
