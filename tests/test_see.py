@@ -641,7 +641,7 @@ def test_capture_does_not_lend_a_modules_parameters_the_names_of_its_inputs():
     x = leafgrad.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
     out = leafgrad.nn.functional.relu(layer(x))
     plain = capture(out)
-    assert [n.name for n in plain.nodes if n.kind == "parameter"] == ["", ""]
+    assert [n.name for n in plain.nodes if n.kind == "parameter"] == ["weight", "bias"]
     assert plain.nodes[-1].name == "out"
     named = capture(out, names=dict(layer.named_parameters()))
     assert {n.name for n in named.nodes if n.kind == "parameter"} == {"weight", "bias"}

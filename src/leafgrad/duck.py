@@ -196,7 +196,8 @@ def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
     several arrays the first duck, and the first's dtype."""
     if like.__class__ is tuple:
         dtype = dtype or like[0].dtype
-        like = leader(like, {}) or like[0]
+        first = leader(like, {})
+        like = like[0] if first is None else first
     if like.__class__ is np.ndarray:
         return np.zeros(shape, dtype or like.dtype)
     return np.zeros_like(like, dtype=dtype, order="C", shape=shape)

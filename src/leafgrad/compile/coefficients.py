@@ -225,6 +225,16 @@ LOG10_2_DOUBLE = (
     float.fromhex("-0x1.0c0219dc1da99p-39"),
 )
 
+GELU_TANH_A_DOUBLE = (
+    float.fromhex("0x1.9884533d43651p+0"),
+    float.fromhex("-0x1.cbc0d30ebfd15p-54"),
+)
+
+GELU_TANH_B_DOUBLE = (
+    float.fromhex("0x1.2444f2a4d8b4bp-4"),
+    float.fromhex("-0x1.6c843a29d1c70p-61"),
+)
+
 ROOT_HALF_DOUBLE = (
     float.fromhex("0x1.6a09e667f3bcdp-1"),
     float.fromhex("-0x1.bdd3413b26456p-55"),
@@ -254,6 +264,16 @@ INV_LN10_FLOAT = (
 LOG10_2_FLOAT = (
     float.fromhex("0x1.3440000000000p-2"),
     float.fromhex("0x1.3509f80000000p-18"),
+)
+
+GELU_TANH_A_FLOAT = (
+    float.fromhex("0x1.9884540000000p+0"),
+    float.fromhex("-0x1.8579360000000p-25"),
+)
+
+GELU_TANH_B_FLOAT = (
+    float.fromhex("0x1.2444f20000000p-4"),
+    float.fromhex("0x1.49b16a0000000p-29"),
 )
 
 ROOT_HALF_FLOAT = (
@@ -287,16 +307,6 @@ ERFCX_CENTRE_DOUBLE = (
 
 ERFCX_CENTRE_FLOAT = (
     float.fromhex("0x1.2000000000000p+1"),
-)
-
-GELU_TANH_A = (
-    float.fromhex("0x1.9884533d43651p+0"),
-    float.fromhex("-0x1.cbc0d30ebfd15p-54"),
-)
-
-GELU_TANH_B = (
-    float.fromhex("0x1.2444f2a4d8b4bp-4"),
-    float.fromhex("-0x1.6c843a29d1c70p-61"),
 )
 
 # floor(2**1280 * 2 / pi)

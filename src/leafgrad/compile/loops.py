@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import llvm
+from . import blas, llvm
 from .program import (
     Const,
-    Input,
     Instr,
     Output,
     Program,
@@ -131,16 +130,17 @@ class Point:
 
 class Loop:
     """One pass over a domain. points: what is computed, in order; reduces: (value, kind, operand,
-    axes, dtype); stores: (value, where to), besides those that have memory; axes: of the
-    reductions, but for those of all elements; closed: whether nothing more may be put into it"""
+    axes, dtype); stores: (value, where to), besides those that have memory; copies: (from, to);
+    axes: of the reductions, but for those of all elements; closed: nothing more is put into it"""
 
-    __slots__ = ("axes", "closed", "domain", "points", "reduces", "stores")
+    __slots__ = ("axes", "closed", "copies", "domain", "points", "reduces", "stores")
 
     def __init__(self, domain: tuple[int, ...]) -> None:
         self.domain = domain
         self.points: dict[Value, Point] = {}
         self.reduces: list[tuple[Value, str, Any, tuple[int, ...], Any]] = []
         self.stores: list[tuple[Value, Memory]] = []
+        self.copies: list[tuple[Memory, Memory]] = []
         self.axes: tuple[int, ...] | None = None
         self.closed = False
 
@@ -155,9 +155,10 @@ class Loop:
 
 
 class Product:
-    """`out = a @ b`, of two matrices, a matrix and a vector, or likewise for a batch."""
+    """`result = a @ b`, of two matrices, a matrix and a vector, or a batch of matrices; a and b
+    are places that BLAS can read."""
 
-    def __init__(self, result: Value, a: Value, b: Value) -> None:
+    def __init__(self, result: Value, a: Memory, b: Memory) -> None:
         self.result, self.a, self.b = result, a, b
 
 
@@ -372,6 +373,7 @@ class Lowering:
         self.commit = max(fails, default=-1) + 1
         for guard in program.guards:
             self._memory(guard.value)
+        self._sources = {o.value: self._kept(o.value) for o in program.outputs}
         self.places = [self._take(n, o) for n, o in enumerate(program.outputs)]
         self._lifetimes()
 
@@ -489,9 +491,9 @@ class Lowering:
             instr = self._makers[value]
             if is_view(instr) and not self._odd(instr):
                 self._view(instr)
-            elif is_product(instr) and not self._odd(instr):
-                self._read(instr.args)
-                self.steps.append(Product(value, *instr.args))
+            elif is_product(instr) and blas.find() and not self._odd(instr):
+                a, b = (self._for_blas(each) for each in instr.args)
+                self.steps.append(Product(value, a, b))
                 self._done(instr)
             elif instr.function is assign and _can_assign(instr) and not self._odd(instr):
                 self._assign(instr)
@@ -499,6 +501,11 @@ class Lowering:
                 self._read(instr.values())
                 self.steps.append(Host(instr))
                 self._done(instr)
+
+    def _for_blas(self, value: Value) -> Memory:
+        """The memory of a factor, in a copy if BLAS cannot read it as it lies."""
+        memory = self._memory(value)
+        return memory if blas.fits(memory.shape, memory.strides) else self._copy(value)[1]
 
     def _odd(self, instr: Instr) -> bool:
         """Whether an instruction reads what only NumPy can."""
@@ -634,23 +641,34 @@ class Lowering:
 
     # Outputs
 
-    def _take(self, number: int, output: Output) -> Memory:
+    def _kept(self, value: Value) -> Memory | None:
+        """A copy of an output's value that lies in memory which the program writes to."""
+        memory = self.memory.get(value)
+        targets = {self.memory[o.target].buffer for o in self.program.outputs if o.target}
+        if memory is None or memory.buffer not in targets:
+            return None
+        return self._copy(value)[1]
+
+    def _take(self, number: int, output: Output) -> Memory | None:
         """The memory that takes an output: what was computed, if it can be computed there, else a
-        copy of it, made at the end."""
+        copy of it, made at the end. None where only NumPy can write."""
         value = output.value
+        if not _known(value.dtype) or self.memory.get(value, _NONE).buffer.kind == "odd" or (
+            output.target is not None and self.memory[output.target].buffer.kind == "odd"
+        ):  # fmt: skip
+            self._memory(value)
+            return None
+        kept = self._sources[value]
         if output.target is None:
-            return self._result(number, value)
+            return self._result(number, value, kept)
         target = self.memory[output.target]
         at = self._at[value]
-        if self._can_write(value, at, target):
-            loop = self.steps[at]
+        if kept is None and self._can_write(value, at, target):
             if value in self.memory:
                 self.memory[value].buffer.becomes(target)
-                self.memory[value] = target
-            loop.stores.append((value, target))
+            self.memory[value] = target
         else:
-            self._memory(value)
-            self._at_end(value, target)
+            self._at_end(value, kept or self._memory(value), target)
         return target
 
     def _can_write(self, value: Value, at: int, target: Memory) -> bool:
@@ -674,32 +692,29 @@ class Lowering:
                 return False
         return True
 
-    def _at_end(self, value: Value, target: Memory) -> None:
+    def _at_end(self, value: Value, source: Memory, target: Memory) -> None:
+        """A loop at the end that copies from memory to memory."""
         loop = Loop(target.shape)
         loop.closed = True
-        loop.stores.append((value, target))
+        loop.copies.append((source, target))
         self.steps.append(loop)
 
-    def _result(self, number: int, value: Value) -> Memory:
+    def _result(self, number: int, value: Value, kept: Memory | None) -> Memory:
         """The memory of an output that is a new array."""
-        memory = self.memory.get(value)
-        if memory is None or memory.buffer.kind != "own" or memory.buffer.value is not value or (
-            memory.strides != dense(value.shape) or value in (
-                o.value for o in self.program.outputs[:number])
-        ):  # fmt: skip
-            buffer = Buffer("result", value.dtype, max(value.size, 1), number)
-            self.buffers.append(buffer)
-            target = Memory(buffer, value.shape, dense(value.shape))
-            at = self._at[value]
-            if memory is None and isinstance(self.steps[at], Loop):
-                self.steps[at].stores.append((value, target))
-                self.memory[value] = target
-            else:
-                self._memory(value)
-                self._at_end(value, target)
-            return target
-        memory.buffer.kind, memory.buffer.value = "result", number
-        return memory
+        memory = kept or self.memory.get(value)
+        buffer = Buffer("result", value.dtype, max(value.size, 1), number)
+        target = Memory(buffer, value.shape, dense(value.shape))
+        if memory is None:  # made in a loop, which writes it there
+            self.memory[value] = target
+        elif memory.buffer.kind == "own" and memory.same(
+            Memory(memory.buffer, value.shape, dense(value.shape))
+        ) and memory.buffer.size == max(value.size, 1):  # fmt: skip
+            memory.buffer.kind, memory.buffer.value = "result", number
+            return memory
+        else:
+            self._at_end(value, memory, target)
+        self.buffers.append(buffer)
+        return target
 
     # What steps read and write
 
@@ -709,8 +724,10 @@ class Lowering:
             values = [v for v in step.read() if v not in step.points]
             values += [v for v, _ in step.stores if v not in step.points]
             values += [o for _, _, o, _, _ in step.reduces if o not in step.points]
+            found = [self.memory[v] for v in dict.fromkeys(values)]
+            return found + [source for source, _ in step.copies]
         elif isinstance(step, Product):
-            values = [step.a, step.b]
+            return [step.a, step.b]
         else:
             values = list(step.instr.values())
         return [self.memory[v] for v in dict.fromkeys(values)]
@@ -718,7 +735,7 @@ class Lowering:
     def _writes(self, n: int) -> list[Memory]:
         step = self.steps[n]
         if isinstance(step, Loop):
-            found = [to for _, to in step.stores]
+            found = [to for _, to in (*step.stores, *step.copies)]
             found += [self.memory[v] for v in step.points if v in self.memory]
             return found + [self.memory[r[0]] for r in step.reduces]
         results = [step.result] if isinstance(step, Product) else step.instr.results
@@ -732,6 +749,9 @@ class Lowering:
                 buffer.first, buffer.last = min(buffer.first, n), max(buffer.last, n)
         for guard in self.program.guards:
             self.memory[guard.value].buffer.last = len(self.steps)
+
+
+_NONE = Memory(Buffer("none", np.dtype(bool), 0), (), ())
 
 
 def _can_assign(instr: Instr) -> bool:

@@ -21,14 +21,15 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import get_default_dtype
-from ..graph import quiet
 from ..graph.modes import OFF, ON, current
 from ..graph.source import Source
 from ..tensor import Tensor
+from . import llvm
 from .capture import Recorder, get_state, recording, set_state
 from .effects import Effects
 from .guards import Fact, Reach, shown, unlike, why
 from .passes import simplified
+from .plan import NativePlan, NumPyPlan
 from .program import Const, Program, Value
 
 __all__ = ["CompileWarning", "Compiled", "Trace"]
@@ -39,28 +40,6 @@ _ERRORS = (AttributeError, LookupError, TypeError, ValueError)  # of a check who
 
 class CompileWarning(UserWarning):
     """A function runs eagerly although it was to be compiled; the message says why."""
-
-
-class NumPyPlan:
-    """A program run by NumPy: the lines of Python that do it, for a replay.
-
-    run: lines that compute the outputs `r0`, `r1`... and what guards look at, `g0`, `g1`..., from
-    inputs given as expressions; commit: lines that write to the memory of inputs
-    """
-
-    def __init__(self, program: Program, inputs: dict[Any, str], space: dict[str, Any]) -> None:
-        given = ", ".join(inputs[i] for i in program.inputs)
-        outs = [f"r{n}" for n in range(len(program.outputs))]
-        outs += [f"g{n}" for n in range(len(program.guards))]
-        space.update(run=program.compiled(), copyto=np.copyto, enter=quiet.enter,
-                     leave=quiet.leave)  # fmt: skip
-        left = f"[{', '.join(outs)}] = " if outs else ""
-        self.run = ["token = enter()", "try:", f"    {left}run({given})", "finally: leave(token)"]
-        self.commit = [
-            f"copyto({inputs[o.target]}, r{n})"
-            for n, o in enumerate(program.outputs)
-            if o.target is not None
-        ]
 
 
 class Trace:
@@ -75,6 +54,7 @@ class Trace:
         self.checked = False
         self.reason = ""  # why it did not hold the last time
         self.facts: list[Fact] = [*reach.facts, *reach.options.values(), *effects.checks]
+        self.plan: Any = None
         self.step: Callable[[Any, Any], Any] | None = None  # MISS if anything does not hold
         self.values: Callable[[Any, Any], Any] | None = None  # the same, without effects
 
@@ -84,7 +64,9 @@ class Trace:
         """Make the functions that replay the trace."""
         space, effects = self.space, self.effects
         program = simplified(self.program)
-        plan = NumPyPlan(program, effects.inputs, space)
+        plan = NativePlan(program, effects.inputs, space) if llvm.available() else \
+            NumPyPlan(program, effects.inputs, space)
+        self.plan = plan
         names = [f"r{n}" for n in range(len(program.outputs))]
         space.update(MISS=MISS, current=current, mode=self.mode, dtype=self.dtype, trace=self,
                      default=get_default_dtype, get_state=get_state, set_state=set_state,
@@ -99,6 +81,7 @@ class Trace:
         if len(run) == 2:
             run.append("    pass")
         run.append("except ERRORS: return MISS")
+        checks, run = run, []
         undo = []
         for generator in self.generators:
             name = self.reach.bind(generator)
@@ -114,10 +97,20 @@ class Trace:
             ) else f"not {name}.holds(g{n})"  # fmt: skip
             run += [f"if {test}:", *[f"    {line}" for line in undo],
                     f"    trace.reason = {name}.told(g{n})", "    return MISS"]  # fmt: skip
-        self.values = self._function("values", [*run, *undo, f"return [{', '.join(names)}]"])
         self.step = self._function(
-            "step", [*run, *plan.commit, *effects.commit, f"return {effects.result}"]
+            "step", [*checks, *run, *plan.commit, *effects.commit, f"return {effects.result}"]
         )
+        # The same without effects: what is written to is put back.
+        written = {n: effects.inputs[o.target] for n, o in enumerate(program.outputs) if o.target}
+        space.update(array=np.array, copyto=np.copyto)
+        outs = [f"array({written.get(n, name)})" for n, name in enumerate(names)]
+        self.values = self._function("values", [
+            *checks, *[f"k{n} = array({code})" for n, code in written.items()], "try:",
+            *[f"    {line}" for line in (*run, *plan.commit)],
+            f"    return [{', '.join(outs)}]", "finally:", "    pass",
+            *[f"    {line}" for line in undo],
+            *[f"    copyto({code}, k{n})" for n, code in written.items()],
+        ])  # fmt: skip
 
     def _function(self, name: str, lines: list[str]) -> Any:
         text = "\n".join([f"def {name}(args, kwargs):", *[f"    {line}" for line in lines]])
@@ -195,6 +188,8 @@ class Trace:
         if (old.dtype, old.shape, old.strides) != (now.dtype, now.shape, now.strides):
             return False
         self.space[name] = now
+        if self.plan is not None:
+            self.plan.rebind()
         return not self._overlaps(name)
 
     def _overlaps(self, name: str) -> bool:

@@ -309,13 +309,12 @@ def _stacked(results: list[Any], level: Level) -> Any:
 
 def elementwise(level: Level, function: Any, args: Any, kwargs: Any) -> Any:
     """A ufunc, or any function that works element by element and broadcasts."""
-    out = kwargs.get("out")
-    extra = {
-        name: value for name, value in kwargs.items() if name != "out" and not here(value, level)
-    }
-    ndim = max(rank_of(a) for a in (*args, *kwargs.values()))
-    for name in kwargs.keys() - extra.keys() - {"out"}:
-        extra[name] = aligned(kwargs[name], level, ndim)
+    extra = dict(kwargs)
+    out = extra.pop("out", None)
+    ndim = max(rank_of(a) for a in (*args, *extra.values()))
+    for name, value in extra.items():
+        if here(value, level):
+            extra[name] = aligned(value, level, ndim)
     data = [aligned(a, level, ndim) if here(a, level) else a for a in args]
     result = batched(function(*data, **extra), level)
     if out is None:

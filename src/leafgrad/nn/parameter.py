@@ -89,7 +89,7 @@ class _Uninitialized:
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary tensor or parameter of this shape, its values not set."""
         kind = (dtype or self.dtype).numpy
-        self.__dict__.pop("_kind")
+        self.__dict__.pop("_wanted")
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
         self._array = np.empty(shape, kind)
 
@@ -118,7 +118,7 @@ class _Uninitialized:
     @property
     def dtype(self) -> Any:
         """The dtype that it will have."""
-        return self.__dict__["_kind"]
+        return self.__dict__["_wanted"]
 
     @property
     def data(self) -> Any:
@@ -137,7 +137,7 @@ class _Uninitialized:
         """Set the dtype that it will have."""
         for value in (*args, *kwargs.values()):
             if isinstance(value, DType):
-                self.__dict__["_kind"] = value
+                self.__dict__["_wanted"] = value
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -157,7 +157,7 @@ class _Uninitialized:
         made._base = None
         made._versions = [0, 0, None, None]
         made._edge = LEAF if requires_grad else None
-        made.__dict__["_kind"] = dtype or get_default_dtype()
+        made.__dict__["_wanted"] = dtype or get_default_dtype()
         return made
 
 

@@ -394,7 +394,7 @@ _summed_up.vjp(grad=lambda g, indices, size: _regathered(g, indices, len(size)))
 
 
 def _unpooling(dims: int) -> Any:
-    @op(name=f"max_unpool{dims}d", node=f"MaxUnpool{dims}DBackward0")
+    @op(name=f"max_unpool{dims}d", node=f"MaxUnpool{dims}DBackward0", linear=True)
     def max_unpool(input, indices, /, size):
         """Each element at its place in a plane of zeros: f[..., *count], i[..., *count] ->
         f[..., *size]."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import symbols
+from .modules import Modules, living
 from .names import Names, arguments, inputs, is_name, is_parameter, op_name
 from .snapshot import GEdge, GNode, Graph, Saved, Source, Summary
 
@@ -28,13 +29,12 @@ _REPEATABLE = frozenset(
 )  # fmt: skip
 
 
-def capture(
-    tensor: Any, *, gradients: bool = False, names: Mapping[str, Any] | None = None
-) -> Graph:
+def capture(tensor: Any, *, gradients: bool = False, names: Any = None) -> Graph:
     """The graph behind `tensor`: what its gradient flows through, and the constants beside that.
 
-    `names` gives tensors names of their own, such as `dict(model.named_parameters())`; others are
-    named as the program's text names them. With `gradients`, a backward pass of its own finds the
+    `names` gives tensors names of their own: a mapping such as `dict(model.named_parameters())`, or
+    a Module. Parameters of living modules have their dotted names anyway; others are named as the
+    program's text names them. With `gradients`, a backward pass of its own finds the
     gradient of `tensor` with respect to every node: it changes no `.grad` and frees nothing, but
     the hooks on the way run. Values are known while the graph has not been freed by a backward
     pass.
@@ -43,11 +43,17 @@ def capture(
 
 
 class _Capture:
-    def __init__(self, root: Any, names: Mapping[str, Any], gradients: bool) -> None:
+    def __init__(self, root: Any, names: Any, gradients: bool) -> None:
         self.root = root
-        self.given = {id(t if t.grad_fn is None else t.grad_fn): name for name, t in names.items()}
         self.functions = _functions(root.grad_fn)
         self.names = Names(self.functions, type(root))
+        leaves = _leaves(self.functions)
+        model = hasattr(names, "named_parameters")
+        roots = {"": names} if model else living([t for t in leaves if is_parameter(t)])
+        self.modules = Modules(self.functions, self.names, roots)
+        self.given = dict(self.modules.parameters)
+        for name, tensor in {} if model else names.items():
+            self.given[id(tensor if tensor.grad_fn is None else tensor.grad_fn)] = name
         self.grads = _gradients(root, self.functions) if gradients else {}
         self.nodes: list[GNode] = []
         self.edges: list[GEdge] = []
@@ -64,7 +70,13 @@ class _Capture:
             self._add(root, kind, self.given.get(id(root), ""), None, root._array, grad)
         for fn in self.functions:
             self._operation(fn)
-        return Graph(tuple(self.nodes), tuple(self.edges))
+        used = {node.module for node in self.nodes}
+        modules = tuple(
+            (path, kind)
+            for path, kind in self.modules.classes().items()
+            if any(u == path or u.startswith(path + ".") for u in used)
+        )
+        return Graph(tuple(self.nodes), tuple(self.edges), modules)
 
     def _operation(self, fn: Any) -> None:
         source = self.names.source(fn)
@@ -106,6 +118,10 @@ class _Capture:
                 if other is not None:
                     factor = symbols.derivative(rule, i, texts, self.texts[made], share)
                 self.edges.append(GEdge(place, made, names[i], factor, other is not None))
+
+    def _home(self, leaf: Any) -> str:
+        """The module that has a parameter."""
+        return self.modules.parameters.get(id(leaf), "").rpartition(".")[0]
 
     def _share(self, fn: Any, sources: list[int | None], saved: Mapping[str, Any]) -> int | None:
         """How many elements of the first operand make one of the result; None if unknown."""
@@ -213,6 +229,7 @@ class _Capture:
                 ),
                 value=None if array is None else Summary.of(array),
                 grad=None if grad is None else Summary.of(grad),
+                module=self.modules.path(key) if fn is not None else self._home(key),
             )
         )
         return place
@@ -232,6 +249,17 @@ def _functions(root: Any) -> list[Any]:
     return sorted(found.values(), key=lambda fn: fn._sequence_nr())
 
 
+def _leaves(functions: list[Any]) -> list[Any]:
+    """The tensors at the ends of a graph, each once."""
+    found = {
+        id(other.variable): other.variable
+        for fn in functions
+        for other, _ in inputs(fn)
+        if hasattr(other, "variable")
+    }
+    return list(found.values())
+
+
 def _gradients(root: Any, functions: list[Any]) -> dict[int, Any]:
     """The gradient of `root` by each node's output and by each leaf, by their id()."""
     from ..graph.engine import grad
@@ -244,21 +272,16 @@ def _gradients(root: Any, functions: list[Any]) -> dict[int, Any]:
 
         return hook
 
-    leaves = {
-        id(other.variable): other.variable
-        for fn in functions
-        for other, _ in inputs(fn)
-        if other is not None and hasattr(other, "variable")
-    }
+    leaves = _leaves(functions)
     if not leaves:
         return found
     handles = [fn.register_prehook(keep(fn)) for fn in functions]
     try:
-        results = grad(root, list(leaves.values()), retain_graph=True, allow_unused=True)
+        results = grad(root, leaves, retain_graph=True, allow_unused=True)
     finally:
         for handle in handles:
             handle.remove()
-    found.update(zip(leaves, results, strict=True))
+    found.update(zip(map(id, leaves), results, strict=True))
     return found
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,7 +131,8 @@ class GNode:
 
     `kind` is "parameter" (an nn.Parameter), "leaf" (any other tensor whose gradient is wanted),
     "input" (a constant of the graph: no gradient goes there), "op", or "root" (the op whose output
-    was captured). `name` is the variable's name, empty if the source does not give it one.
+    was captured). `name` is the variable's name, empty if the source does not give it one. `module`
+    is the dotted path of the module that recorded it.
     """
 
     id: int
@@ -144,6 +147,7 @@ class GNode:
     saved: tuple[Saved, ...] = ()
     value: Summary | None = None
     grad: Summary | None = None
+    module: str = ""
 
     @property
     def label(self) -> str:
@@ -182,11 +186,12 @@ class Graph:
     """Nodes in the order of computation, operands before what uses them, and edges between them.
 
     An edge's `src` and `dst` are node ids; a node's id is its index in `nodes`. The edges into a
-    node come in the order of its arguments.
+    node come in the order of its arguments. `modules` has the path and class of the modules around.
     """
 
     nodes: tuple[GNode, ...]
     edges: tuple[GEdge, ...]
+    modules: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         """The graph as text for a terminal."""
@@ -196,13 +201,64 @@ class Graph:
 
     def _repr_svg_(self) -> str:
         """The picture that notebooks show."""
+        return self.to_svg()
+
+    def _repr_html_(self) -> str:
+        """The interactive page in a frame of its own, for notebooks."""
+        from .page import framed
+
+        return framed(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Every form that a notebook may choose from; the picture stays where scripts do not run."""
+        forms = {"text/plain": str(self), "text/html": self._repr_html_(),
+                 "image/svg+xml": self._repr_svg_()}  # fmt: skip
+        return {
+            kind: text
+            for kind, text in forms.items()
+            if (not include or kind in include) and kind not in (exclude or ())
+        }
+
+    def to_text(self) -> str:
+        """The graph from its root to its leaves, a line a value, for a terminal."""
+        return str(self)
+
+    def to_svg(self, **options: Any) -> str:
+        """A picture; the options are those of `leafgrad.see.svg.to_svg`."""
         from .svg import to_svg
 
-        return to_svg(self)
+        return to_svg(self, **options)
+
+    def to_dot(self) -> str:
+        """The graph in Graphviz's language."""
+        from .text import to_dot
+
+        return to_dot(self)
+
+    def to_mermaid(self) -> str:
+        """The graph in Mermaid's language; ValueError if it is larger than Mermaid takes."""
+        from .text import to_mermaid
+
+        return to_mermaid(self)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, title: str = "") -> str:
+        """The interactive page, one file that needs no network; also written to `path` if given."""
+        from .page import to_html
+
+        text = to_html(self, title=title)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8", newline="\n")
+        return text
+
+    def without_views(self) -> Graph:
+        """The graph without the operators that only change shape, layout or dtype."""
+        from .simpler import without_views
+
+        return without_views(self)
 
     def to_dict(self) -> dict[str, Any]:
         """As dictionaries, lists, texts and numbers; what has its default value is left out."""
-        return {"nodes": [_plain(n) for n in self.nodes], "edges": [_plain(e) for e in self.edges]}
+        return _plain(self) | {"nodes": _plain(self.nodes), "edges": _plain(self.edges)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Graph:
@@ -218,7 +274,8 @@ class Graph:
                     Saved(**{k: _tuples(v) for k, v in saved.items()}) for saved in entry["saved"]
                 )
             nodes.append(GNode(**entry))
-        return cls(tuple(nodes), tuple(GEdge(**edge) for edge in data["edges"]))
+        edges = tuple(GEdge(**edge) for edge in data["edges"])
+        return cls(tuple(nodes), edges, _tuples(data.get("modules", [])))
 
     def to_json(self) -> str:
         return json.dumps(

@@ -58,7 +58,7 @@ STYLE = f"""
 
 KINDS = {"input": "constant", "leaf": "leaf", "parameter": "parameter"}
 
-_ADVANCE = 0.602  # of a monospaced character, in ems
+ADVANCE = 0.602  # of a monospaced character, in ems
 _NAME, _EXPR, _TYPE, _FACTOR = 13.0, 11.5, 10.5, 11.0
 _LONGEST = 46
 _DIGITS = 4
@@ -87,9 +87,9 @@ def to_svg(
     """
     if theme not in ("auto", "light", "dark", "inherit"):
         raise ValueError(f"theme must be 'auto', 'light', 'dark' or 'inherit', not {theme!r}")
-    cards = [_card(node, values) for node in graph.nodes]
-    factors = [_factor(edge.factor) if backward else "" for edge in graph.edges]
-    labels = [(len(f) * _FACTOR * _ADVANCE + 2 * _APART + 6, 16.0) if f else None for f in factors]
+    cards = [card_of(node, values) for node in graph.nodes]
+    factors = [factor_text(edge.factor) if backward else "" for edge in graph.edges]
+    labels = [(len(f) * _FACTOR * ADVANCE + 2 * _APART + 6, 16.0) if f else None for f in factors]
     placed = layout(
         [(card.width, card.height) for card in cards],
         [(edge.src, edge.dst) for edge in graph.edges],
@@ -147,7 +147,7 @@ def _style(theme: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Card:
+class Card:
     """What a node says, line by line as (class, text), and the room that takes."""
 
     lines: list[tuple[str, str]]
@@ -160,31 +160,31 @@ _SIZES = {"name": _NAME, "expr": _EXPR, "type": _TYPE, "value": _TYPE, "gradient
 _LINE = 16.0
 
 
-def _card(node: GNode, values: bool) -> _Card:
+def card_of(node: GNode, values: bool) -> Card:
     lines = []
     expression = node.source.expression if node.source else ""
     if node.name:
-        lines.append(("name", _elide(node.name)))
+        lines.append(("name", elide(node.name)))
     if expression and (node.is_op or not node.name) and expression != node.name:
         lines.append(
-            ("expr", _elide(expression if _cells(expression) <= _LONGEST else short(expression)))
+            ("expr", elide(expression if cells(expression) <= _LONGEST else short(expression)))
         )
     if not lines:
         lines.append(("expr", node.op or KINDS.get(node.kind, node.kind)))
     if node.type:
-        lines.append(("type", _elide(node.type)))
+        lines.append(("type", elide(node.type)))
     if values and node.value:
         lines.append(("value", "= " + brief(node.value)))
     if values and node.grad:
         lines.append(("gradient", "∇ " + brief(node.grad)))
-    text = max(_cells(line) * _SIZES[kind] * _ADVANCE for kind, line in lines)
-    cell = max(32.0, _cells(node.symbol) * 14 * _ADVANCE + 16) if node.is_op else 0.0
+    text = max(cells(line) * _SIZES[kind] * ADVANCE for kind, line in lines)
+    cell = max(32.0, cells(node.symbol) * 14 * ADVANCE + 16) if node.is_op else 0.0
     frame = 2 * _RING if node.kind == "root" else 0.0
     width = max(text + cell + 24, 64.0) + frame
-    return _Card(lines, cell, width, len(lines) * _LINE + 14 + frame)
+    return Card(lines, cell, width, len(lines) * _LINE + 14 + frame)
 
 
-def _node(node: GNode, card: _Card, box: Box, interactive: bool) -> str:
+def _node(node: GNode, card: Card, box: Box, interactive: bool) -> str:
     x, y, w, h = box.x, box.y, box.width, box.height
     parts = [f"<title>{_safe(_node_title(node))}</title>"]
     if node.is_op:
@@ -248,11 +248,11 @@ def brief(summary: Summary) -> str:
     """A value in a few characters: small arrays in full, others as mean ± standard deviation."""
     if summary.values is not None:
         text = _numbers(summary.values)
-        if _cells(text) <= 34:
+        if cells(text) <= 34:
             return text
         flat = [v for v in _flat(summary.values) if not isinstance(v, str)]
         if not flat:
-            return _elide(text)
+            return elide(text)
         mean = sum(flat) / len(flat)
         spread = (sum((v - mean) ** 2 for v in flat) / len(flat)) ** 0.5
         return _spread(mean, spread)
@@ -342,7 +342,7 @@ def _edge_title(src: GNode, dst: GNode, argument: str, factor: str | None) -> st
     return text + (f"\n∂{dst.label}/∂{src.label}: {factor}" if factor else "")
 
 
-def _factor(factor: str | None) -> str:
+def factor_text(factor: str | None) -> str:
     if not factor:
         return ""
     return factor if factor[0] in "·⊗×ᵀ" or factor[-1] in "·⊗" else f"× {factor}"
@@ -365,7 +365,7 @@ def _legend(graph: Graph, backward: bool, top: float, room: float) -> tuple[str,
         arrows.append(("backward", "gradient × local derivative"))
     x, y, widest, parts = 0.0, top, 0.0, []
     for kind, text in [e for e in entries if e[0] in kinds] + arrows:
-        width = 38 + len(text) * _TYPE * _ADVANCE
+        width = 38 + len(text) * _TYPE * ADVANCE
         if x and x + width > room:
             x, y = 0.0, y + 28
         parts.append(_key(kind, x, y) + _text("type", x + 38, y + 15, text))
@@ -403,18 +403,18 @@ def _key(kind: str, x: float, y: float) -> str:
 # ---- text
 
 
-def _elide(text: str, longest: int = _LONGEST) -> str:
+def elide(text: str, longest: int = _LONGEST) -> str:
     text = " ".join(text.split())
-    if _cells(text) <= longest:
+    if cells(text) <= longest:
         return text
     cells, end = 1, 0
-    while cells + _cells(text[end]) <= longest:
-        cells += _cells(text[end])
+    while cells + cells(text[end]) <= longest:
+        cells += cells(text[end])
         end += 1
     return text[:end] + "…"
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """The width in monospaced cells: East Asian wide characters take two, combining ones none."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1

@@ -73,9 +73,40 @@ _DERIVATIVES: dict[str, tuple[str, ...]] = {
     "permute": ("ᵀ",),
     "clone": ("1",),
     "to copy": ("1",),
+    "sum dim": ("1",),
+    "log sigmoid": ("1/(1 + exp({0}))",),
+    "softplus": ("1/(1 + exp(−{0}))",),
+    "expm1": ("exp {0}",),
+    "rsqrt": ("−{out}³/2",),
     "mse loss": ("2·({0} − {1})/{n}", "2·({1} − {0})/{n}"),
     "binary cross entropy with logits": ("(σ({0}) − {1})/{n}",),
 }
+
+# What an operator computes, in the same notation.
+_FORMULAS = {
+    "add": "{0} + {1}", "sub": "{0} − {1}", "rsub": "{1} − {0}", "mul": "{0}·{1}",
+    "div": "{0}/{1}", "neg": "−{0}", "reciprocal": "1/{0}", "pow": "{0}^{1}",
+    "pow tensor": "{0}^{1}", "pow base": "{1}^{0}", "matmul": "{0} @ {1}", "mm": "{0} @ {1}",
+    "bmm": "{0} @ {1}", "mv": "{0} @ {1}", "dot": "{0}ᵀ @ {1}", "outer": "{0} ⊗ {1}",
+    "linear": "{0} @ {1}ᵀ + {2}", "addmm": "{0} + {1} @ {2}", "exp": "exp({0})",
+    "log": "log({0})", "sqrt": "√({0})", "rsqrt": "1/√({0})", "sin": "sin({0})",
+    "cos": "cos({0})", "tan": "tan({0})", "sinh": "sinh({0})", "cosh": "cosh({0})",
+    "tanh": "tanh({0})", "log1p": "log(1 + {0})", "expm1": "exp({0}) − 1",
+    "sigmoid": "1/(1 + exp(−{0}))", "relu": "max(0, {0})", "abs": "|{0}|", "sum": "Σ({0})",
+    "sum dim": "Σ({0})", "mean": "Σ({0})/{n}", "mean dim": "mean({0})", "prod": "prod({0})",
+    "silu": "{0}/(1 + exp(−{0}))", "gelu": "{0}·(1 + erf({0}/√(2)))/2",
+    "softplus": "log(1 + exp({0}))", "log sigmoid": "−log(1 + exp(−{0}))",
+    "softmax": "exp({0})/Σ(exp({0}))", "log softmax": "{0} − log(Σ(exp({0})))",
+    "logsumexp": "log(Σ(exp({0})))", "mse loss": "Σ(({0} − {1})²)/{n}",
+    "l1 loss": "Σ(|{0} − {1}|)/{n}", "clone": "{0}", "to copy": "{0}", "view": "{0}",
+    "reshape alias": "{0}", "unsafe view": "{0}", "t": "{0}ᵀ", "transpose": "{0}ᵀ",
+    "maximum": "max({0}, {1})", "minimum": "min({0}, {1})",
+    "native layer norm": "({0} − mean({0}))/√(var({0}) + ε)·{1} + {2}",
+    "native batch norm": "({0} − mean({0}))/√(var({0}) + ε)·{1} + {2}",
+    "nll loss": "−Σ({0}[{1}])/{n}", "embedding": "{0}[{1}]", "index": "{0}[{1}]",
+    "square": "{0}²", "erf": "erf({0})", "hypot": "√({0}² + {1}²)",
+    "binary cross entropy with logits": "Σ(log(1 + exp({0})) − {0}·{1})/{n}",
+}  # fmt: skip
 
 _LONGEST = 26
 _MODULES = frozenset({"torch", "nn", "F", "np", "numpy", "math", "functional", "leafgrad"})
@@ -132,6 +163,24 @@ def derivative(
             if len(text) <= _LONGEST:
                 return text
     return None
+
+
+def formula(op: str, operands: list[str], count: int | None) -> str | None:
+    """What `op` computes, written with the texts of its operands; where they are long, a, b, c.
+
+    None if there is no short form.
+    """
+    form = _FORMULAS.get(words(op))
+    if form is None or ("{n}" in form and count is None):
+        return None
+    form = form.replace("/{n}", "" if count == 1 else f"/{count}")
+    needed = {int(i) for i in re.findall(r"{(\d)}", form)}
+    if max(needed, default=-1) >= len(operands):
+        return None
+    texts = [_atom(short(text)) for text in operands]
+    if any(not texts[i] or len(texts[i]) > _LONGEST or "\n" in texts[i] for i in needed):
+        texts = [*"abcd"][: len(operands)]
+    return form.format(*texts)
 
 
 def short(expression: str) -> str:

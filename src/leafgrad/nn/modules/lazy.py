@@ -6,7 +6,6 @@ and becomes the module that it is named after.
 
 from __future__ import annotations
 
-import warnings
 from itertools import chain
 from typing import Any
 
@@ -51,11 +50,6 @@ class LazyModuleMixin:
         own._load_hook = own._register_load_state_dict_pre_hook(self._lazy_load_hook)
         own._initialize_hook = own.register_forward_pre_hook(
             self._infer_parameters, with_kwargs=True
-        )
-        warnings.warn(
-            "Lazy modules are a new feature under heavy development so changes to the API or "
-            "functionality can happen at any moment.",
-            stacklevel=3,
         )
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
@@ -217,21 +211,17 @@ class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
 
 
 class _LazyNorm(LazyModuleMixin):
-    _usual: tuple[bool, bool]  # affine, track_running_stats
-
-    def __init__(self, eps: float = 1e-5, momentum: float = 0.1, affine: bool | None = None,
-                 track_running_stats: bool | None = None, device: Any = None, dtype: Any = None, *,
+    def __init__(self, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
                  bias: bool = True) -> None:  # fmt: skip
         super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
         own: Any = self
-        own.affine = self._usual[0] if affine is None else affine
-        tracked = self._usual[1] if track_running_stats is None else track_running_stats
-        own.track_running_stats = tracked
-        if own.affine:
+        own.affine, own.track_running_stats = affine, track_running_stats
+        if affine:
             own.weight = UninitializedParameter(device=device, dtype=dtype)
             if bias:
                 own.bias = UninitializedParameter(device=device, dtype=dtype)
-        if tracked:
+        if track_running_stats:
             own.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             own.running_var = UninitializedBuffer(device=device, dtype=dtype)
             own.num_batches_tracked = tensor(0, dtype=int64)
@@ -256,34 +246,34 @@ class _LazyNorm(LazyModuleMixin):
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """A BatchNorm1d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = BatchNorm1d, (True, True)
+    cls_to_become = BatchNorm1d
 
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """A BatchNorm2d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = BatchNorm2d, (True, True)
+    cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
     """A BatchNorm3d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = BatchNorm3d, (True, True)
+    cls_to_become = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """An InstanceNorm1d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = InstanceNorm1d, (True, True)
+    cls_to_become = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
     """An InstanceNorm2d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = InstanceNorm2d, (True, True)
+    cls_to_become = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """An InstanceNorm3d that learns `num_features` from its first input."""
 
-    cls_to_become, _usual = InstanceNorm3d, (True, True)
+    cls_to_become = InstanceNorm3d
