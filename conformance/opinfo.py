@@ -745,7 +745,7 @@ def compare_mapped(trial: Trial, theirs: Call, ours: Call, tensors: Sequence[Any
     trial.guard(lambda: ours.of(trial.function))
     if not trial.library.equal(state, trial.library.get_rng_state()):
         return  # random: the loop draws other numbers
-    for axis, chosen in ((0, tensors[:1]), (-1, tensors)):
+    for axis, chosen in ((0, tensors[:1]), (0, tensors[-1:]), (-1, tensors)):
         if axis and MEMORY.match(trial.op.name):
             continue  # it shows how examples lie in memory, which a loop's copies do otherwise
         try:

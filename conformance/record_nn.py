@@ -14,6 +14,7 @@ import json
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,12 +24,33 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from programs import run  # noqa: E402 - stands beside the tests, which use it too
 
-PROGRAMS: dict[str, str] = {}
 
 
-def program(name: str, text: str) -> None:
-    assert name not in PROGRAMS, name
-    PROGRAMS[name] = textwrap.dedent(text).strip()
+def recorder(out: Path) -> tuple[Any, Any]:
+    """(program, save): the first adds a program under a name, the second runs and writes all."""
+    programs: dict[str, str] = {}
+
+    def program(name: str, text: str) -> None:
+        assert name not in programs, name
+        programs[name] = textwrap.dedent(text).strip()
+
+    def save() -> None:
+        recorded = {}
+        for name, text in programs.items():
+            try:
+                recorded[name] = {"program": text, "shown": run(text, torch)}
+            except Exception as error:
+                raise RuntimeError(f"the program {name!r} failed") from error
+        out.write_text(
+            json.dumps(recorded, separators=(",", ":")).replace('},"', '},\n"') + "\n"
+        )
+        shown = sum(len(r["shown"]) for r in recorded.values())
+        print(f"{len(recorded)} programs, {shown} values: {out}")
+
+    return program, save
+
+
+program, save = recorder(OUT)
 
 
 # Modules: their first parameters for a seed, their outputs, their gradients.
@@ -1237,12 +1259,4 @@ for optimizer in ("optim.SGD(model.parameters(), 0.3, 0.9, nesterov=True)",
         )
 
 if __name__ == "__main__":
-    recorded = {}
-    for name, text in PROGRAMS.items():
-        try:
-            recorded[name] = {"program": text, "shown": run(text, torch)}
-        except Exception as error:
-            raise RuntimeError(f"the program {name!r} failed") from error
-    OUT.write_text(json.dumps(recorded, separators=(",", ":")).replace('},"', '},\n"') + "\n")
-    shown = sum(len(r["shown"]) for r in recorded.values())
-    print(f"{len(recorded)} programs, {shown} values: {OUT}")
+    save()

@@ -1,5 +1,8 @@
 """Optimizers and schedules, as PyTorch has them (tests/data/nn.json)."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,9 @@ from leafgrad.optim import optimizer as optimizer_module
 from programs import check
 from test_nn import OURS, RECORDED
 
+DATA = Path(__file__).parent / "data"
 THEIRS = {n: r for n, r in RECORDED.items() if n not in OURS}
+THEIRS |= json.loads((DATA / "optim.json").read_text())
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -179,3 +184,35 @@ def test_closures_run_in_every_optimizer():
         for _ in range(10):
             last = o.step(closure).item()
         assert first == 13 and last < 13, name
+
+
+def test_muon_takes_bfloat16_and_any_memory_order():
+    rng = np.random.default_rng(0)
+    start, grad = rng.standard_normal((2, 3, 5)).astype(np.float32)
+    steps = []
+    for order in ("C", "F"):
+        p = nn.Parameter(torch.from_numpy(np.array(start, order=order)))
+        p.grad = torch.from_numpy(grad)
+        optim.Muon([p], 0.1, weight_decay=0).step()
+        steps.append(start - p.detach().numpy())
+    assert np.allclose(steps[0], steps[1], rtol=0, atol=1e-3)  # bfloat16's products, summed anew
+    singular = np.linalg.svd(steps[0] / 0.1, compute_uv=False)
+    assert np.all((singular > 0.6) & (singular < 1.3))
+    p = nn.Parameter(torch.zeros(3, 5, dtype=torch.bfloat16))
+    p.grad = torch.from_numpy(grad).bfloat16()
+    optim.Muon([p], 0.1, weight_decay=0).step()
+    assert np.allclose(-p.detach().float().numpy(), steps[0], rtol=0, atol=4e-3)
+
+
+def test_adafactor_keeps_rows_and_columns_only():
+    p = nn.Parameter(torch.ones(2, 3, 4))
+    p.grad = torch.randn(2, 3, 4)
+    o = optim.Adafactor([p])
+    o.step()
+    kept = {k: tuple(v.shape) for k, v in o.state[p].items()}
+    assert kept == {"step": (), "row_var": (2, 3, 1), "col_var": (2, 1, 4)}
+    half = nn.Parameter(torch.ones(2, 3, 4, dtype=torch.float16))
+    half.grad = p.grad.half()
+    optim.Adafactor([half]).step()
+    assert half.dtype is torch.float16
+    assert np.allclose(half.detach().float().numpy(), p.detach().numpy(), rtol=0, atol=1e-3)

@@ -191,6 +191,14 @@ def item(array: Any, key: Any) -> Any:
     return array[key]
 
 
+def take(array: Any, indices: Any, axis: int | None = None) -> Any:
+    """`np.take`, where the indices may be a duck: NumPy asks the array alone."""
+    if isinstance(indices, Duck):
+        array = np.asarray(array) if isinstance(array, (list, tuple)) else array
+        return leader((array, indices), {}).call(np.take, (array, indices, axis), {})
+    return np.take(array, indices, axis=axis)
+
+
 def zeros(like: Any, shape: Any, dtype: Any = None) -> Any:
     """Zeros of a shape to write into, of the kind of array (and the dtype) that `like` is; of
     several arrays the first duck, and the first's dtype."""
@@ -216,7 +224,9 @@ def copied(array: Any, *others: Any) -> Any:
 
 
 def whole(array: Any) -> Any:
-    """The NumPy array of all that a duck stands for, to be looked over: every example's values."""
+    """The NumPy array of all that a duck stands for, to be looked over: every example's values.
+    Also of a tensor that holds one."""
+    array = getattr(array, "_array", array)
     return array.whole if isinstance(array, Duck) else array
 
 
@@ -263,4 +273,4 @@ def refused(error: Exception) -> bool:
 BATCH_RULES: dict[Any, Callable[..., Any]] = {}
 
 __all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader",
-           "refused", "strided", "whole", "zeros"]  # fmt: skip
+           "refused", "strided", "take", "whole", "zeros"]  # fmt: skip

@@ -81,9 +81,12 @@ def _by_mpmath(name: str, *x: np.ndarray) -> np.ndarray:
         y = f(*(mpf(float(v)) for v in a))
         if isinstance(y, mp.mpc):
             return np.longdouble(np.nan)
+        if abs(y) < mpf(2) ** -1022:  # float() would round to a subnormal number
+            scaled = float(y * mpf(2) ** 200)
+            return np.longdouble(scaled) * np.longdouble(2.0) ** -200
         high = float(y)
-        if not np.isfinite(high) or high == 0.0:
-            return np.longdouble(mp.nstr(y, 25)) if y else np.longdouble(high)
+        if not np.isfinite(high):
+            return np.longdouble(high)
         return np.longdouble(high) + np.longdouble(float(y - mpf(high)))
 
     shape = np.broadcast(*x).shape
@@ -141,12 +144,12 @@ def samples(name: str, dtype: str, count: int, seed: int = 0) -> np.ndarray:
     parts.append(points)
     with np.errstate(all="ignore"):
         x = np.concatenate([np.asarray(p).astype(d) for p in parts])
-    if name in ("log", "log2", "log10", "arccosh"):
-        x = np.abs(x)
-    if name in ("arcsin", "arccos", "arctanh"):
-        x = np.where(np.abs(x) > 1, d.type(1) / x, x)
-    if name == "log1p":
-        x = np.where(x < -1, -d.type(1) / x, x)
-    if name == "arccosh":
-        x = np.where(x < 1, d.type(1) / x, x)
+        if name in ("log", "log2", "log10", "arccosh"):
+            x = np.abs(x)
+        if name in ("arcsin", "arccos", "arctanh"):
+            x = np.where(np.abs(x) > 1, d.type(1) / x, x)
+        if name == "log1p":
+            x = np.where(x < -1, -d.type(1) / x, x)
+        if name == "arccosh":
+            x = np.where(x < 1, d.type(1) / x, x)
     return x[np.isfinite(x)]

@@ -187,7 +187,7 @@ class Effects:
 
     def _output(self, storage: Storage, label: str, target: Any = None) -> int:
         outputs = self.recorder.program.outputs
-        outputs.append(Result(storage.value, label, target))
+        outputs.append(Result(storage.value, label, target, storage.array.strides))
         self.finals.append(storage.array)
         return len(outputs) - 1
 

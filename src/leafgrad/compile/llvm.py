@@ -19,8 +19,8 @@ A `Kernel` describes loops over arrays; a list of kernels and calls becomes one 
 **The table.** A native function has one argument, the address of a table of 8-byte slots. A slot
 holds the address of an array's first element (`array`), a number (`scalar`: float64 for floating
 dtypes, int64 for the others; it is cast to the dtype asked for), or the address of a function
-(`Call`). Slot 0 is the team of worker threads, `threads.team(n).address`, or 0 for the calling
-thread alone. Rebinding an input is a write to a slot; the code stays. No address is ever part of
+(`Call`). Slot 0 is `threads.address(n)`: the team of n threads that may share
+the work, or 0 for the calling thread alone. Rebinding an input is a write to a slot; the code stays. No address is ever part of
 the code, so it can be cached on disk.
 
 **Loops.** `with k.loop(n) as i:` opens a loop inside the one that is open; n is a number or an
@@ -81,6 +81,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -484,6 +485,11 @@ _op("square", 1, "number")(lambda d, a: a * a)
 _op("reciprocal", 1, "float")(lambda d, a: 1.0 / a)
 _op("sqrt", 1, "float")(lambda d, a: sqrt(a))
 _op("rsqrt", 1, "float")(lambda d, a: 1.0 / sqrt(a))
+_op("fabs", 1, "float")(lambda d, a: absolute(a))
+for _name in ("deg2rad", "radians"):
+    _op(_name, 1, "float")(lambda d, a: a * (math.pi / 180.0))
+for _name in ("rad2deg", "degrees"):
+    _op(_name, 1, "float")(lambda d, a: a * (180.0 / math.pi))
 _op("fma", 3, "float")(lambda d, a, b, c: fma(a, b, c))
 _op("copysign", 2, "float")(lambda d, a, b: copysign(a, b))
 _op("isnan", 1, "float", "bool")(lambda d, a: is_nan(a))
@@ -561,6 +567,15 @@ _op("relu", 1, "number")(lambda d, a: _extreme(d, a, a.like(0), "g"))
 @_op("clip", 3, "number")
 def _clip(d: _Dtype, a: V, low: V, high: V) -> V:
     return _extreme(d, _extreme(d, a, low, "g"), high, "l")
+
+
+@_op("logaddexp", 2, "float")
+def _logaddexp(d: _Dtype, a: V, b: V) -> V:
+    apart = a - b
+    near = functions.call("log1p", functions.call("exp", -absolute(apart)))
+    y = where(apart > 0.0, a, b) + near
+    y = where(is_nan(apart), apart, y)
+    return where(a.same(b), a + math.log(2.0), y)
 
 
 @_op("left_shift", 2, "integer")

@@ -107,6 +107,12 @@ class Memory:
         return tuple(places) if isinstance(found, (tuple, list)) else places[0]
 
 
+def order_of(shape: Any, strides: Any) -> list[int]:
+    """Axes from the one with the greatest stride on; axes of size 1 where they stand."""
+    ranked = iter(sorted((d for d, n in enumerate(shape) if n != 1), key=lambda d: -strides[d]))
+    return [d if n == 1 else next(ranked) for d, n in enumerate(shape)]
+
+
 def dense(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of C's order, in elements."""
     strides, step = [], 1
@@ -237,8 +243,11 @@ def _of_ufunc(ufunc: Any, args: Any, kwargs: Any, result: Value) -> Point | None
         return None
     kinds = [_dtype(a) for a in args]
     try:
-        found = ufunc.resolve_dtypes((*kinds, None), signature=(
-            None if wanted is None else (None,) * len(kinds) + (np.dtype(wanted),)))  # fmt: skip
+        if wanted is None:
+            found = ufunc.resolve_dtypes((*kinds, None))
+        else:
+            signature = (*(None,) * len(kinds), np.dtype(wanted))
+            found = ufunc.resolve_dtypes((*kinds, None), signature=signature)
     except TypeError:
         return None
     *kinds, made = found
@@ -703,11 +712,11 @@ class Lowering:
         """The memory of an output that is a new array."""
         memory = kept or self.memory.get(value)
         buffer = Buffer("result", value.dtype, max(value.size, 1), number)
-        target = Memory(buffer, value.shape, dense(value.shape))
+        target = Memory(buffer, value.shape, self._strides(self.program.outputs[number]))
         if memory is None:  # made in a loop, which writes it there
             self.memory[value] = target
         elif memory.buffer.kind == "own" and memory.same(
-            Memory(memory.buffer, value.shape, dense(value.shape))
+            Memory(memory.buffer, value.shape, target.strides)
         ) and memory.buffer.size == max(value.size, 1):  # fmt: skip
             memory.buffer.kind, memory.buffer.value = "result", number
             return memory
@@ -715,6 +724,18 @@ class Lowering:
             self._at_end(value, memory, target)
         self.buffers.append(buffer)
         return target
+
+    def _strides(self, output: Output) -> tuple[int, ...]:
+        """How a new array lies: as in the capture, if that is without gaps."""
+        shape, item = output.value.shape, output.value.dtype.itemsize
+        order = order_of(shape, output.strides)
+        packed = dense(tuple(shape[d] for d in order))
+        strides = [0] * len(shape)
+        for d, s in zip(order, packed, strict=True):
+            strides[d] = s
+        fits = all(n == 1 or s * item == t
+                   for n, s, t in zip(shape, strides, output.strides, strict=True))  # fmt: skip
+        return tuple(strides) if fits else dense(shape)
 
     # What steps read and write
 

@@ -290,7 +290,8 @@ def _times(x: V, y: V, low: V, negative: V, k: V) -> V:
     """x (y + low), the exponent last: where y 2**k is subnormal, the product needs more digits."""
     bounded = where(x < -1e3, x.like(-1e3), x)
     v = fma(bounded, y, bounded * low)
-    return where(x.same(-INF), NAN, where(negative, scaled(v, k), v))
+    v = where(negative, scaled(v, k), where(x > 1e3, x, v))
+    return where(x.same(-INF), NAN, v)
 
 
 @function
@@ -356,11 +357,20 @@ def log(x: V) -> V:
     return _of_logarithm(x, _log1p(*_normal(x)))
 
 
+def _log1p_twice(x: V, x_low: V | None = None, large: V | None = None) -> V:
+    """log(1 + x + x_low); where something is large (beyond 2**60), the logarithm of twice that."""
+    u, c = total_any(x.like(1.0), x)
+    c = c if x_low is None else c + x_low
+    if large is None:
+        return _log1p(*_split(u), c / u)
+    huge = large > 2.0**60
+    f, k = _split(where(huge, large, u))
+    return _log1p(f, where(huge, k + 1, k), where(huge, 0.0, c / u))
+
+
 @function
 def log1p(x: V) -> V:
-    u, c = total_any(x.like(1.0), x)
-    f, k = _split(u)
-    y = _log1p(f, k, c / u)
+    y = _log1p_twice(x)
     y = where(x.compare("ule", -1.0), where(x.same(-1.0), x.like(-INF), NAN), y)
     return copysign(where(x.same(INF), x, y), x)
 
@@ -401,6 +411,63 @@ def logsigmoid(x: V) -> V:
 @function
 def softplus(x: V) -> V:
     return where(x < 0.0, 0.0, x) + call("log1p", call("exp", -absolute(x)))
+
+
+def _root(x: V, x_low: V) -> tuple[V, V]:
+    """The square root of x + x_low, as a sum of two."""
+    r = sqrt(x)
+    square, rest = product(r, r)
+    low = (((x - square) - rest) + x_low) / (r + r)
+    return total(r, where(x > 0.0, low, 0.0))
+
+
+@function
+def arcsinh(x: V) -> V:
+    # log(1 + a + a**2 / (1 + sqrt(1 + a**2))), the sum in twice the precision
+    a = absolute(x)
+    b = where(a > 2.0**60, x.like(2.0**60), a)
+    square, square_low = product(b, b)
+    u, u_low = total_any(x.like(1.0), square)
+    root, root_low = _root(u, u_low + square_low)
+    d, d_low = total_any(x.like(1.0), root)
+    q, q_low = quotient(square, square_low, d, d_low + root_low)
+    t, t_low = total_any(b, q)
+    y = _log1p_twice(t, t_low + q_low, a)
+    return copysign(where(a < INF, y, a), x)
+
+
+@function
+def arccosh(x: V) -> V:
+    # log(1 + t + sqrt(t (t + 2))), t = x - 1
+    t, t_low = total_any(where(x > 2.0**60, x.like(2.0**60), x), x.like(-1.0))
+    u, u_low = total_any(t, t.like(2.0))
+    p, p_low = product(t, u)
+    root, root_low = _root(p, fma(t, u_low + t_low, fma(t_low, u, p_low)))
+    s, s_low = total_any(t, root)
+    y = _log1p_twice(s, s_low + (root_low + t_low), x)
+    return where(x < INF, where(x < 1.0, NAN, y), x)
+
+
+@function
+def arctanh(x: V) -> V:
+    a = absolute(x)
+    d, d_low = total_any(x.like(1.0), -a)
+    y = 0.5 * _log1p_twice(*quotient(2.0 * a, x.like(0.0), d, d_low))
+    y = where(a < 1.0, y, where(a.same(1.0), x.like(INF), NAN))
+    return copysign(y, x)
+
+
+@function
+def hypot(x: V, y: V) -> V:
+    a, b = absolute(x), absolute(y)
+    large, small = where(a > b, a, b), where(a > b, b, a)
+    limit, step = 2.0 ** (bias(x) // 2 - 2), 2.0 ** (bias(x) // 2 + 60)
+    up, down = large < 1.0 / limit, large > limit
+    scale = where(up, step, where(down, x.like(1.0 / step), 1.0))
+    back = where(up, 1.0 / step, where(down, x.like(step), 1.0))
+    large, small = large * scale, small * scale
+    h = sqrt(fma(large, large, small * small)) * back
+    return where(a.same(INF) | b.same(INF), INF, where(is_nan(x) | is_nan(y), x + y, h))
 
 
 # Trigonometry
@@ -648,7 +715,9 @@ def arctan2(y: V, x: V) -> V:
         where(far_b, 1.0, where(far_a, 0.0, b)),
     )
     large = where(a > b, a, b)
-    scale = where(large > big, 1.0 / 16.0, where(large < 1.0 / big, x.like(2.0 ** (bias(x) // 5)), 1.0))
+    # away from overflow, and from numbers of few digits
+    scale = where(large < 1.0, x.like(2.0 ** (bias(x) * 3 // 5)), 1.0)
+    scale = where(large > big, 1.0 / 16.0, scale)
     a, b = a * scale, b * scale
     b = where(large.same(0.0), 1.0, b)  # the angle of (0, 0) is that of (1, 0)
     turn, turn_low = _half_pi(x)
@@ -770,4 +839,4 @@ def gelu(x: V) -> V:
     right = x * (1.0 - scaled(0.5 * (t + low), k))
     near, near_low = total(x.like(0.5), 0.5 * _erf(x * math.sqrt(0.5)))
     y = where(a < 0.7, fma(x, near, x * near_low), where(x < 0.0, left, right))
-    return where(x.same(-INF), NAN, where(is_nan(x), x, y))
+    return where(x.same(-INF), NAN, where(is_nan(x) | x.same(0.0), x, y))

@@ -19,7 +19,6 @@ from .program import (
     Guard,
     Input,
     Instr,
-    Output,
     Program,
     Value,
     assign,
@@ -59,7 +58,7 @@ def rewritten(program: Program, rule: Callable[[Instr, Makers], Any]) -> Program
             names[instr.results[0]] = found
         else:
             names.update((r, f) for r, f in zip(instr.results, found, strict=True) if r is not None)
-    outputs = [Output(now(o.value), o.label, o.target) for o in program.outputs]
+    outputs = [o.of(now(o.value)) for o in program.outputs]
     guards = [Guard(now(g.value), g.kind, g.expected, g.mark) for g in program.guards]
     return program.but(kept, outputs, [g for g in guards if not isinstance(g.value, Const)])
 

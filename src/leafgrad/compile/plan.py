@@ -19,7 +19,7 @@ from ..duck import strided
 from ..graph import quiet
 from ..parallel import get_num_threads
 from . import blas, llvm, threads
-from .loops import Buffer, Host, Loop, Lowering, Memory, Point, Product
+from .loops import Buffer, Host, Loop, Lowering, Memory, Point, Product, order_of
 from .program import Input, Mismatch, Program, Text, Value
 
 __all__ = ["NativePlan", "NumPyPlan"]
@@ -75,18 +75,21 @@ def address_of(array: Any) -> int:
     return ctypes.c_size_t.from_address(id(array) + _DATA).value
 
 
-def _pool(shape: Any, dtype: Any, table: Any, slot: int) -> Any:
+def _pool(shape: Any, strides: Any, dtype: Any, table: Any, slot: int) -> Any:
     """A function that gives an array for a result and enters its address: one that it gave before
     if nobody holds it any more, else a new one."""
     kept: list[tuple[Any, int]] = []
     count = sys.getrefcount
+    order = order_of(shape, strides)
+    packed, back = tuple(shape[d] for d in order), np.argsort(order)
+    plain = order == list(range(len(shape)))
 
     def take() -> Any:
         for array, address in kept:
             if count(array) == alone:
                 table[slot] = address
                 return array
-        array = np.empty(shape, dtype)
+        array = np.empty(shape, dtype) if plain else np.transpose(np.empty(packed, dtype), back)
         table[slot] = address = address_of(array)
         if len(kept) < 3:
             kept.append((array, address))
@@ -229,12 +232,10 @@ class NativePlan:
                 self.words[slot] = address_of(array) + offset * buffer.dtype.itemsize
             elif buffer.kind == "result":
                 number = buffer.value
-                take = _pool(self._shape(number), buffer.dtype, self.words, slot)
+                place = self.lowered.places[number]
+                take = _pool(place.shape, place.strides, buffer.dtype, self.words, slot)
                 space[f"{name}take{number}"] = take
         self.rebind()
-
-    def _shape(self, number: int) -> Any:
-        return self.program.outputs[number].value.shape
 
     def rebind(self) -> None:
         """Enter the addresses of the arrays that tensors are bound to."""
@@ -262,7 +263,9 @@ class NativePlan:
                     place = f"at(id({code}) + DATA).value" if _DATA is not None else \
                         f"address_of({code})"  # fmt: skip
                     lines.append(f"{name}t[{slot}] = {place}{more}")
-            elif buffer.kind == "result":
+        for buffer in self.lowered.buffers:
+            if buffer.kind == "result" and buffer.last >= 0:
+                self.slot(Memory(buffer, (), ()))
                 lines.append(f"r{buffer.value} = {name}take{buffer.value}()")
         self.space["address_of"] = address_of
         return lines
@@ -314,6 +317,8 @@ class NativePlan:
             name = f"{self.name}c{len(self.space)}"
             self.space[name] = strided(buffer.value.array, memory.shape, steps, offset * item)
             return name
+        if buffer.kind == "result" and memory.same(self.lowered.places[buffer.value]):
+            return f"r{buffer.value}"
         whole = f"r{buffer.value}" if buffer.kind == "result" else self.inputs[buffer.value]
         self.space["strided"] = strided
         return f"strided({whole}, {memory.shape}, {steps}, {offset * item})"

@@ -113,12 +113,19 @@ class Instr:
 
 
 class Output:
-    """A value that a run gives back. `target`: the input whose memory takes it, or None."""
+    """A value that a run gives back. target: the input whose memory takes it, or None; strides: how
+    a new array lies, as in the capture"""
 
-    __slots__ = ("label", "target", "value")
+    __slots__ = ("label", "strides", "target", "value")
 
-    def __init__(self, value: Value, label: str, target: Input | None = None) -> None:
+    def __init__(self, value: Value, label: str, target: Input | None = None,
+                 strides: Any = None) -> None:  # fmt: skip
         self.value, self.label, self.target = value, label, target
+        self.strides = value.strides if strides is None else strides
+
+    def of(self, value: Value) -> Output:
+        """The same output of another value."""
+        return Output(value, self.label, self.target, self.strides)
 
 
 class Guard:

@@ -87,7 +87,7 @@ class Trace:
             name = self.reach.bind(generator)
             run.append(f"s{name} = get_state({name})")
             undo.append(f"set_state({name}, s{name})")
-        run += ["try:", *[f"    {line}" for line in plan.run]]
+        run += ["try:", *[f"    {line}" for line in plan.run or ["pass"]]]
         run += ["except Exception as error:", *[f"    {line}" for line in undo],
                 "    trace.reason = f'a computation failed: {error}'", "    return MISS"]  # fmt: skip
         for n, guard in enumerate(program.guards):
@@ -323,8 +323,9 @@ class Compiled:
             self._why = f"captured: {trace.reason}"
             return result
         difference = unequal(trace.program, again.program)
+        tolerance = coarsest(trace.program)
         for n, (mine, real) in enumerate(zip(outs, again.effects.finals, strict=True)):
-            if difference is None and apart(mine, real):
+            if difference is None and apart(mine, real, tolerance):
                 label = trace.program.outputs[n].label
                 difference = f"a replay gives other numbers for {label}"
         if difference is not None:
@@ -397,7 +398,15 @@ def unequal(one: Program, two: Program) -> str | None:
     return None
 
 
-def apart(mine: Any, real: Any) -> bool:
+def coarsest(program: Program) -> float:
+    """What rounding may come to in a program, by the least precise of its dtypes."""
+    values = [*program.inputs, *(r for i in program.instrs for r in i.results if r is not None)]
+    kinds = {v.dtype.itemsize // (2 if v.dtype.kind == "c" else 1) for v in values
+             if v.dtype.kind in "fcV"}  # fmt: skip
+    return {2: 0.1, 4: 1e-3}.get(min(kinds, default=8), 1e-8)
+
+
+def apart(mine: Any, real: Any, tolerance: float) -> bool:
     """Whether an array of a replay differs from the real one by more than rounding."""
     if mine.shape != real.shape or mine.dtype != real.dtype:
         return True
@@ -406,7 +415,6 @@ def apart(mine: Any, real: Any) -> bool:
         return not np.array_equal(mine, real)
     if kind.kind == "V":
         mine, real = mine.astype(np.float32), real.astype(np.float32)
-    tolerance = {2: 0.1, 4: 1e-3, 8: 1e-8 if kind.kind == "f" else 1e-3}.get(kind.itemsize, 1e-8)
     with np.errstate(all="ignore"):
         finite = np.isfinite(real)
         if not np.array_equal(mine[~finite], real[~finite], equal_nan=True):

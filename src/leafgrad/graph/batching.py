@@ -638,10 +638,26 @@ def _cross(level: Any, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: 
     return np.moveaxis(np.stack(parts, -1), -1, axisc)
 
 
+def _lettered(operands: Any) -> tuple[Any, ...]:
+    """einsum's arguments with lists of axes, as with letters."""
+    arrays, lists = operands[::2], operands[1::2]
+    result = None
+    if len(operands) % 2:
+        arrays, result = operands[:-1:2], operands[-1]
+    if any(n is Ellipsis for each in (*lists, result or ()) for n in each):
+        raise Opaque("an einsum of unnamed axes")
+
+    def text(axes: Any) -> str:
+        return "".join(chr(ord("a") + n) for n in axes)
+
+    terms = ",".join(text(axes) for axes in lists)
+    return (terms if result is None else f"{terms}->{text(result)}", *arrays)
+
+
 @rule(np.einsum)
 def _einsum(level: Any, *operands: Any, **kwargs: Any) -> Any:
     if not isinstance(operands[0], str):
-        raise Opaque("an einsum without letters")
+        operands = _lettered(operands)
     subscripts, *arrays = operands
     text = subscripts.replace(" ", "")
     unused = next(chr(c) for c in range(ord("A"), ord("z")) if chr(c).isalpha() and

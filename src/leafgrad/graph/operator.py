@@ -748,8 +748,9 @@ def _general(made: Op, dunder: bool = False) -> Any:
                         return apply(made, (first, tensors[1]), params, None)
                     # A function on arrays: rules call operators so.
                     if variadic:
-                        return made.forward(*tensors, **dict(zip(made.params, params, strict=True)))
-                    return made.forward(*tensors, *params)
+                        named = dict(zip(made.params, params, strict=True))
+                        return computed(made.forward, *tensors, **named)
+                    return computed(made.forward, *tensors, *params)
                 tensors = lifted(made, tensors, dunder)
                 if tensors is NotImplemented:
                     return NotImplemented

@@ -43,6 +43,7 @@ from . import (
     joining,
     layers,
     lu,
+    mapped,  # noqa: F401 - registers rules
     matrix_functions,
     matrix_products,
     norms,
@@ -50,6 +51,7 @@ from . import (
     orthogonal,
     pooling,
     products,
+    recurrent,
     reductions,
     sampling,
     scans,
@@ -68,7 +70,7 @@ FAMILIES = (
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
     spectral, windows, differences, distances, segments, internals,
     convolution, pooling, adaptive, grids,
-    bags, ctc,
+    bags, ctc, recurrent,
     contractions, decompositions, eigen, lu, matrix_functions, matrix_products, orthogonal,
     solving, triangular,
 )  # fmt: skip

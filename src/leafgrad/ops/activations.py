@@ -26,6 +26,7 @@ from .casting import cast
 from .comparison import _BITS, kept
 from .elementwise import erf, sigmoid
 from .erf import erf_of
+from .reductions import _expect
 from .sampling import per_example, template
 
 __all__ = ["celu", "celu_", "hardshrink", "log_softmax", "prelu", "rrelu", "rrelu_", "selu",
@@ -674,6 +675,7 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Any = N
     dtype: what to cast to before
     """
     if out is not None:
+        _expect(out, dtype or input.dtype)
         return write_out("softmax", out, softmax, (input, dim, dtype), {})
     return _softmax_call(_softmax, input, dim, dtype)
 
@@ -684,6 +686,7 @@ def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Any
     dtype: what to cast to before
     """
     if out is not None:
+        _expect(out, dtype or input.dtype)
         return write_out("log_softmax", out, log_softmax, (input, dim, dtype), {})
     return _softmax_call(_log_softmax, input, dim, dtype)
 

@@ -90,7 +90,7 @@ def rearrange(input, /, labels, output):
         found = np.add.reduce(found, axis=axes, dtype=kind)
         kept = [n for n in kept if n in output]
     # A copy: this is no view in the graph.
-    return np.array(np.transpose(found, [kept.index(n) for n in output]))
+    return np.copy(np.transpose(found, [kept.index(n) for n in output]))
 
 
 def _rearrange_input(g: Any, input_shape: Any, labels: Any, output: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import return_types
+from ..duck import whole
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -173,7 +174,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
 
 def fail_singular(name: str, info: Any) -> None:
     """Raise PyTorch's error for the inverse of a singular matrix, if there is one."""
-    if np.any(info):
+    if np.any(whole(info)):
         where, element = first_failure(info)
         fail(LinAlgError, f"{name}: {where}The diagonal element {element} is zero, the inversion "
                           "could not be completed because the input matrix is "

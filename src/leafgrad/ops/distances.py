@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..duck import zeros
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -90,9 +91,9 @@ distances.vjp(lambda g, x1, x2, out, p: _joint(g, x1, x2, out, p))
 @op(node="PutBackward0")
 def in_triangle(input, /, n):
     """A vector's elements above the diagonal of zeros, row by row: f[n(n-1)/2] -> f[n, n]."""
-    whole = np.zeros((n, n), input.dtype)
-    whole[np.triu_indices(n, 1)] = input
-    return whole
+    made = zeros(input, (n, n))
+    made[np.triu_indices(n, 1)] = input
+    return made
 
 
 @op(node="IndexBackward0")

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import return_types
 from ..dtypes import bfloat16, float32
+from ..duck import whole
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -65,7 +66,7 @@ def _differences(values: Any) -> Any:
 
 def _check_gauge(phases: Any, sentence: str) -> None:
     """Raise PyTorch's error for a loss that depends on the phases of complex vectors."""
-    if not np.allclose(phases._array if isinstance(phases, Tensor) else phases, 0, 1e-2, 1e-2):
+    if not np.allclose(whole(phases), 0, 1e-2, 1e-2):
         fail(RuntimeError, sentence)
 
 
@@ -113,7 +114,7 @@ def _complex(a: Any) -> Any:
 
 
 def _check_finite(a: Any) -> None:
-    if not np.all(np.isfinite(a)):
+    if not np.all(np.isfinite(whole(a))):
         fail(RuntimeError, "torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 

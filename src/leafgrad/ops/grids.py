@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
+from ..duck import take
 from ..graph.operator import op
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
@@ -40,7 +41,7 @@ def _rows(input, places, /):
     n, c, *size = input.shape
     flat = np.moveaxis(input, 1, -1).reshape(n * math.prod(size), c)
     starts = np.arange(n).reshape(n, *(1,) * (places.ndim - 1)) * math.prod(size)
-    return np.take(flat, places + starts, axis=0)
+    return take(flat, places + starts, 0)
 
 
 @op(name="grid_rows_backward", node="IndexPutBackward0")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..dtypes import F32, F64, finfo
-from ..duck import Duck, whole, zeros
+from ..duck import Duck, take, whole, zeros
 from ..generator import default_generator
 from ..graph.inplace import store
 from ..graph.modes import no_grad
@@ -608,7 +608,7 @@ def embedding_backward(input, indices, /, rows, padding_idx, scale):
 @kernel
 def embedding_double_backward(input, indices, /, padding_idx, scale):
     """What `embedding_backward` sends back: the rows, with each index's share."""
-    rows = np.take(input, indices, axis=0)
+    rows = take(input, indices, 0)
     return _shared(rows, indices, input.shape[0], padding_idx, scale)
 
 
@@ -641,7 +641,7 @@ def _embedding(weight, indices, /, padding_idx, scale):
         if np.minimum.reduce(whole(indices), axis=None) < 0:
             _fail_index(weight, indices)
     try:
-        return np.take(weight, indices, axis=0)
+        return take(weight, indices, 0)
     except IndexError:
         _fail_index(weight, indices)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import return_types
 from ..dtypes import can_cast, dtype
+from ..duck import whole
 from ..graph.modes import current
 from ..graph.operator import write_out
 from ..graph.source import fail
@@ -171,6 +172,7 @@ def check_batches(one: Any, other: Any) -> None:
 
 def first_failure(info: Any) -> tuple[str, int]:
     """Of LAPACK's codes of a batch, the first that is not 0, and where: "(Batch element 1): "."""
+    info = whole(info)
     flat = np.ravel(info)
     at = int(np.flatnonzero(flat)[0])
     return f"(Batch element {at}): " if np.ndim(info) else "", int(flat[at])

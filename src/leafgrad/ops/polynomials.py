@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import F32, F64
+from ..duck import whole
 from ..graph.operator import NUMBERS, op
 from ..graph.quiet import quietly
 from ..tensor import Tensor
@@ -36,10 +37,10 @@ def _recurrence(first: Any, step: Callable[[int, Any, Any], Any], n: Any) -> Any
     first = np.broadcast_to(first, np.broadcast_shapes(first.shape, n.shape))
     before, here = np.ones_like(first), first
     value = np.where(n == 0, before, np.where(n == 1, here, 0))
-    for k in range(2, int(np.max(n, initial=0)) + 1):
+    for k in range(2, int(np.max(whole(n), initial=0)) + 1):
         before, here = here, step(k, here, before)
         value = np.where(n == k, here, value)
-        if np.all((n <= k) | np.isnan(here)):  # NaN stays NaN
+        if np.all(whole((n <= k) | np.isnan(here))):  # NaN stays NaN
             return np.where(n > k, here, value)
     return value
 

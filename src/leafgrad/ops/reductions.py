@@ -112,6 +112,7 @@ def into_dtype(name: str, input: Tensor, out: Tensor, kwargs: dict[str, Any]) ->
 
 
 def _expect(out: Tensor, dtype: Any) -> None:
+    """Raise PyTorch's error for an `out=` of another dtype."""
     if out.dtype is not dtype:
         have, got = (_C_NAMES.get(d.name, d.name) for d in (dtype, out.dtype))
         fail(RuntimeError, f"Expected out tensor to have dtype {have}, but got {got} instead")
@@ -798,7 +799,13 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     return _index_of("argmin", smallest_index, input, dim, keepdim)
 
 
-@torch_arguments
+def _as_inexact(name: str, input: Tensor, out: Tensor, kwargs: dict[str, Any]) -> None:
+    if out.dtype.category < 2:
+        fail(RuntimeError, "logsumexp(): Expected floating point type for result tensor, but got: "
+                           f"{out.dtype.legacy}")  # fmt: skip
+
+
+@torch_arguments(out=_as_inexact)
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log Σ exp(x) over the dimensions `dim`, without overflow on the way."""
     return log_sum_exp(input, dims_of(dim, input._array.ndim, "logsumexp"), keepdim)

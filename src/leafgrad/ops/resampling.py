@@ -100,14 +100,14 @@ def _resampler(node: str) -> Any:
         if input.dtype.kind == "u" and any(t.places.shape[1] > 1 for _, t in maps):
             wide = np.round(_mapped(input.astype(np.float32), maps))
             return np.minimum(np.maximum(wide, 0), 255).astype(input.dtype)
-        return _mapped(input, maps) if maps else np.array(input)
+        return _mapped(input, maps) if maps else np.copy(input)
 
     @op(name=f"{name}_backward", node=f"{name}BackwardBackward0", linear=True)
     @kernel
     def transposed(input, /, maps):
         """The transpose: each element's shares back to what it was made of."""
         found = _mapped(input, [(axis, taps.transposed) for axis, taps in reversed(maps)])
-        return found if maps else np.array(input)
+        return found if maps else np.copy(input)
 
     transposed.vjp(input=lambda g, maps: resampled(g, maps))
     return resampled.vjp(input=lambda g, maps: transposed(g, maps))

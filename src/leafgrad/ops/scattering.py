@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import copied, item, whole, zeros
+from ..duck import copied, item, take as taken, whole, zeros
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, op
 from ..graph.quiet import quietly
@@ -410,7 +410,7 @@ def _rows(index: Any, dim: int) -> tuple[Any, ...]:
 @op(name="index_select")
 def _index_select(input, index, /, dim):
     """The slices of a dimension that an index vector names: f[n, ...], i[k] -> f[k, ...]."""
-    return np.take(input, np.atleast_1d(index), axis=dim) if input.ndim else np.copy(input)
+    return taken(input, np.atleast_1d(index), dim) if input.ndim else np.copy(input)
 
 
 @op
@@ -696,7 +696,7 @@ def index_reduce_(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
 @op(name="take")
 def _take(input, index, /):
     """The elements of these numbers, counted through all dimensions."""
-    return np.take(input, index) if index.size else np.empty(index.shape, input.dtype)
+    return taken(input, index) if index.size else np.empty(index.shape, input.dtype)
 
 
 _take.vjp(

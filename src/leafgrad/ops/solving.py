@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import return_types
+from ..duck import whole
 from ..graph.operator import op
 from ..graph.quiet import quietly
 from ..graph.source import fail
@@ -233,9 +234,9 @@ def _determinant_rule(g, A, out):
         return g
     limit = 100 * np.finfo(numpy_dtype(out)).eps
     singular = np.expand_dims(np.abs(out) < limit, (-1, -2))
-    if not np.any(singular):
+    if not np.any(whole(singular)):
         return _regular(g, A, out)
-    if np.all(singular):
+    if np.all(whole(singular)):
         return g * _cofactors(A)
     # Each formula where it holds; elsewhere it gets a matrix on which it is well defined.
     eye = eye_like(A, n)

@@ -32,8 +32,8 @@ class Adadelta(Optimizer):
                  weight_decay: float = 0, foreach: bool | None = None, *,
                  capturable: bool = False, maximize: bool = False,
                  differentiable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, weight_decay=weight_decay, eps=eps, foreach=foreach,
-                      differentiable=differentiable, capturable=capturable)  # fmt: skip
+        check_options(lr=lr, weight_decay=weight_decay, eps=eps,
+                      differentiable=differentiable)  # fmt: skip
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
         super().__init__(params, {

@@ -37,9 +37,12 @@ class Adam(Optimizer):
                  foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
                  differentiable: bool = False, fused: bool | None = None,
                  decoupled_weight_decay: bool = False) -> None:  # fmt: skip
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError(
+                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            )
         check_options(lr=lr, eps=eps, betas=(betas[0], betas[1]), weight_decay=weight_decay,
-                      foreach=foreach, fused=fused, differentiable=differentiable,
-                      capturable=capturable)  # fmt: skip
+                      foreach=foreach, fused=fused, differentiable=differentiable)  # fmt: skip
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
             "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,

@@ -32,8 +32,8 @@ class Adamax(Optimizer):
                  eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *,
                  maximize: bool = False, differentiable: bool = False,
                  capturable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, foreach=foreach,
-                      differentiable=differentiable, capturable=capturable)  # fmt: skip
+        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay,
+                      differentiable=differentiable)  # fmt: skip
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
             "foreach": foreach, "maximize": maximize, "differentiable": differentiable,

@@ -33,8 +33,8 @@ class ASGD(Optimizer):
                  t0: float = 1e6, weight_decay: float = 0, foreach: bool | None = None,
                  maximize: bool = False, differentiable: bool = False,
                  capturable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, weight_decay=weight_decay, foreach=foreach,
-                      differentiable=differentiable, capturable=capturable)  # fmt: skip
+        check_options(lr=lr, weight_decay=weight_decay,
+                      differentiable=differentiable)  # fmt: skip
         super().__init__(params, {
             "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay,
             "foreach": foreach, "maximize": maximize, "differentiable": differentiable,

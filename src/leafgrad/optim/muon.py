@@ -61,8 +61,11 @@ class Muon(Optimizer):
     def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One parameter."""
         lr, momentum = number(group["lr"]), group["momentum"]
-        b = state["momentum_buffer"]._array
-        np.copyto(b, b + (g - b) * (1 - momentum), casting="same_kind")
+        kept, kind = state["momentum_buffer"]._array, p.dtype
+        wide = kind if kind.itemsize > 2 else F32
+        g, b = np.asarray(g, wide), np.asarray(kept, wide)
+        b = b + (g - b) * (1 - momentum)
+        np.copyto(kept, b, casting="same_kind")
         aim = g + (b - g) * momentum if group["nesterov"] else b
         u = _orthogonal(aim, group["ns_coefficients"], group["ns_steps"], group["eps"])
         rows, columns = p.shape
@@ -70,8 +73,8 @@ class Muon(Optimizer):
             size = lr * 0.2 * square_root(max(rows, columns))
         else:
             size = lr * square_root(max(1, rows / columns))
-        kept = p * (1 - lr * group["weight_decay"])
-        np.copyto(p, kept - u * size, casting="same_kind")
+        moved = np.asarray(p, wide) * (1 - lr * group["weight_decay"]) - u * size
+        np.copyto(p, moved, casting="same_kind")
 
 
 def _orthogonal(matrix: Any, coefficients: Any, steps: int, eps: float) -> Any:

@@ -37,8 +37,8 @@ class NAdam(Optimizer):
                  decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
                  maximize: bool = False, capturable: bool = False,
                  differentiable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, foreach=foreach,
-                      differentiable=differentiable, capturable=capturable)  # fmt: skip
+        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay,
+                      differentiable=differentiable)  # fmt: skip
         if not momentum_decay >= 0.0:
             raise ValueError(f"Invalid momentum_decay value: {momentum_decay}")
         super().__init__(params, {

@@ -33,7 +33,8 @@ from ..graph.saved import bump
 from ..graph.source import fail, here
 from ..tensor import Tensor, wrap
 
-__all__ = ["Optimizer", "required"]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
+           "required"]  # fmt: skip
 
 
 class _Required:
@@ -81,6 +82,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _make_hooks(self) -> None:
+        if _ever_global:
+            _hook_class(type(self))
         self._step_pre_hooks: OrderedDict[int, Any] = OrderedDict()
         self._step_post_hooks: OrderedDict[int, Any] = OrderedDict()
         self._state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
@@ -300,7 +303,7 @@ class Optimizer:
 
     def _hook_step(self) -> None:
         """From now on, `step` looks for hooks. An optimizer without them does not."""
-        if "step" not in self.__dict__:
+        if "step" not in self.__dict__ and not hasattr(type(self).step, "hooked"):
             self.step = types.MethodType(_step_with_hooks(type(self).step), self)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any],
@@ -335,7 +338,7 @@ def _step_with_hooks(step: Any) -> Any:
     @functools.wraps(step)
     def stepped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         args = (self, *args)
-        for hook in list(self._step_pre_hooks.values()):
+        for hook in [*_pre_hooks.values(), *self._step_pre_hooks.values()]:
             found = hook(self, args, kwargs)
             if found is None:
                 continue
@@ -345,11 +348,46 @@ def _step_with_hooks(step: Any) -> Any:
                 )
             args, kwargs = found
         result = step(*args, **kwargs)
-        for hook in list(self._step_post_hooks.values()):
+        for hook in [*self._step_post_hooks.values(), *_post_hooks.values()]:
             hook(self, args, kwargs)
         return result
 
+    stepped.hooked = True  # type: ignore[attr-defined]
     return stepped
+
+
+# Hooks of all optimizers. From the first one on, every class of optimizers looks for hooks.
+_pre_hooks: OrderedDict[int, Any] = OrderedDict()
+_post_hooks: OrderedDict[int, Any] = OrderedDict()
+_ever_global: list[Any] = []
+
+
+def _hook_class(cls: Any) -> None:
+    if not hasattr(cls.step, "hooked"):
+        cls.step = _step_with_hooks(cls.step)
+
+
+def _add_global(hooks: OrderedDict[int, Any], hook: Any) -> RemovableHandle:
+    if not _ever_global:
+        _ever_global.append(True)
+        classes: list[Any] = Optimizer.__subclasses__()
+        while classes:
+            cls = classes.pop()
+            classes += cls.__subclasses__()
+            if "step" in cls.__dict__:
+                _hook_class(cls)
+        _hook_class(Optimizer)
+    return add_hook(hooks, hook)
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """`Optimizer.register_step_pre_hook` for all optimizers."""
+    return _add_global(_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """`Optimizer.register_step_post_hook` for all optimizers."""
+    return _add_global(_post_hooks, hook)
 
 
 def _typename(value: Any) -> str:
@@ -391,16 +429,10 @@ def _fail_unlike(param: Tensor, grad: Tensor) -> None:
 
 
 def check_options(*, lr: Any, eps: float = 0.0, betas: Any = (), weight_decay: Any = 0,
-                  foreach: Any = None, fused: Any = None, differentiable: bool = False,
-                  capturable: bool = False) -> None:  # fmt: skip
+                  foreach: Any = None, fused: Any = None,
+                  differentiable: bool = False) -> None:  # fmt: skip
     """PyTorch's errors for options that cannot be."""
-    if isinstance(lr, Tensor):
-        if foreach and not capturable:
-            raise ValueError(
-                "lr as a Tensor is not supported for capturable=False and foreach=True"
-            )
-        if lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
+    check_one_element(lr)
     if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
     if not eps >= 0.0:
@@ -419,6 +451,12 @@ def check_options(*, lr: Any, eps: float = 0.0, betas: Any = (), weight_decay: A
             "differentiable=True: leafgrad's optimizers update arrays in place, outside every "
             "graph\n  to do: write the update with tensors: w = w - lr * grad"
         )
+
+
+def check_one_element(lr: Any) -> None:
+    """PyTorch's error for a rate that is a tensor of several elements."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
 
 
 def number(value: Any) -> Any:

@@ -32,8 +32,8 @@ class RMSprop(Optimizer):
                  weight_decay: float = 0, momentum: float = 0, centered: bool = False,
                  capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
                  differentiable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, eps=eps, weight_decay=weight_decay, foreach=foreach,
-                      differentiable=differentiable, capturable=capturable)  # fmt: skip
+        check_options(lr=lr, eps=eps, weight_decay=weight_decay,
+                      differentiable=differentiable)  # fmt: skip
         if not momentum >= 0.0:
             raise ValueError(f"Invalid momentum value: {momentum}")
         if not alpha >= 0.0:

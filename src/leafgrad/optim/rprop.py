@@ -24,8 +24,7 @@ class Rprop(Optimizer):
                  step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False,
                  foreach: bool | None = None, maximize: bool = False,
                  differentiable: bool = False) -> None:  # fmt: skip
-        check_options(lr=lr, foreach=foreach, differentiable=differentiable,
-                      capturable=capturable)  # fmt: skip
+        check_options(lr=lr, differentiable=differentiable)  # fmt: skip
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
         super().__init__(params, {

@@ -34,12 +34,13 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
 
 def get_swa_multi_avg_fn() -> Callable[..., None]:
     """A function for `AveragedModel` that keeps equal averages, in place."""
+    one = get_swa_avg_fn()
 
     @no_grad()
     def swa_update(averaged_param_list: Any, current_param_list: Any,
                    num_averaged: Any) -> None:  # fmt: skip
         for mine, other in zip(averaged_param_list, current_param_list, strict=True):
-            _move(mine, other, num_averaged)
+            mine.copy_(one(mine, other, num_averaged))
 
     return swa_update
 
@@ -65,14 +66,6 @@ def get_swa_avg_fn() -> Callable[..., Tensor]:
         return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
 
     return swa_update
-
-
-def _move(mine: Any, other: Any, averaged: Any) -> None:
-    """Make `mine` the mean of itself, of this many models, and of another one."""
-    if mine.is_floating_point() or mine.is_complex():
-        mine.add_((other - mine) / (averaged + 1))
-    else:  # a count, as PyTorch averages it: the difference divided, towards zero
-        mine.add_((other - mine) // (averaged + 1))
 
 
 class AveragedModel(Module):
@@ -118,11 +111,10 @@ class AveragedModel(Module):
                 a.copy_(b)
         elif self.multi_avg_fn is not None:
             self.multi_avg_fn([a for a, _ in pairs], [b for _, b in pairs], self.n_averaged)
-        elif self.avg_fn is not None:
-            for a, b in pairs:
-                a.copy_(self.avg_fn(a, b, self.n_averaged))
         else:
-            get_swa_multi_avg_fn()([a for a, _ in pairs], [b for _, b in pairs], self.n_averaged)
+            average = self.avg_fn or get_swa_avg_fn()
+            for a, b in pairs:
+                a.copy_(average(a, b, self.n_averaged))
         if not self.use_buffers:
             for a, b in zip(self.module.buffers(), model.buffers(), strict=True):
                 a.detach().copy_(b.detach())
@@ -212,15 +204,22 @@ def swap_in_optimizer_params_and_state(optimizer: Optimizer,
     it. Writes to its tensors stay, everything else of the optimizer is as before at the end.
     """
     groups, state = optimizer.param_groups, optimizer.state
-    given = list(swapin_parameters.values())
-    numbers = list(chain.from_iterable(g["params"] for g in swapin_optim_state["param_groups"]))
-    if len(numbers) != len(given):
-        raise ValueError(f"the state has {len(numbers)} parameters, but {len(given)} were given")
-    params = dict(zip(numbers, given, strict=True))
+    if not state:
+        raise RuntimeError("swap_in_optimizer_params_and_state requires initialized optimizer "
+                           "state.")  # fmt: skip
+    given, others = list(swapin_parameters.values()), swapin_optim_state["param_groups"]
+    if len(others) != len(groups) or len(given) != sum(len(g["params"]) for g in groups):
+        raise RuntimeError("swap_in_optimizer_params_and_state requires the explicit parameter "
+                           "state to match optimizer.param_groups ordering.")  # fmt: skip
+    for index, (mine, other) in enumerate(zip(groups, others, strict=True)):
+        if len(mine["params"]) != len(other["params"]):
+            raise RuntimeError(f"swapin_optim_state param group {index} has a different number of "
+                               "params than the live optimizer param group.")  # fmt: skip
+    params = dict(zip(chain.from_iterable(g["params"] for g in others), given, strict=True))
     try:
         optimizer.param_groups = [
             {**group, "params": [params[n] for n in group["params"]]}
-            for group in swapin_optim_state["param_groups"]
+            for group in others
         ]
         optimizer.state = type(state)(dict)
         for key, kept in swapin_optim_state["state"].items():

@@ -96,7 +96,6 @@ class _Capture:
         name = self.given.get(id(fn)) or self.names.result(fn)
         value = self._value(fn, sources, saved)
         grad = self.grads.get(id(fn))
-        made = self._add(fn, kind, name, source, value, grad, fn, saved)
         texts = [
             operand.text if operand else "" if s is None else self.texts[s]
             for s, operand in zip(sources, operands, strict=True)
@@ -108,10 +107,10 @@ class _Capture:
             and len(self.nodes[sources[0]].shape or ()) == 1
         ):
             rule = "vector matmul"
-        # What a rule's short form does not mention (the weights of a loss, say) must not be there.
-        if any(s is not None for s in sources[symbols.arity(rule) :]):
-            rule = ""
+        rule = symbols.rule(rule, [s is not None for s in sources])
         share = self._share(fn, sources, saved)
+        formula = symbols.formula(rule, texts, share) or ""
+        made = self._add(fn, kind, name, source, value, grad, fn, saved, formula)
         for i, ((other, _), place) in enumerate(zip(following, sources, strict=True)):
             if place is not None:
                 factor = None
@@ -193,6 +192,7 @@ class _Capture:
         grad: Any,
         fn: Any = None,
         saved: Mapping[str, Any] | None = None,
+        formula: str = "",
     ) -> int:
         """Append a node for the tensor or Node `key`, and return its id."""
         place = len(self.nodes)
@@ -230,6 +230,7 @@ class _Capture:
                 value=None if array is None else Summary.of(array),
                 grad=None if grad is None else Summary.of(grad),
                 module=self.modules.path(key) if fn is not None else self._home(key),
+                formula=formula,
             )
         )
         return place

@@ -9,12 +9,11 @@ See `docs/decisions/0008-folds.md`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .layout import Layout, layout
-from .snapshot import GEdge, Graph
+from .snapshot import GEdge, GNode, Graph
 from .svg import ADVANCE, card_of, cells, elide, factor_text
 
 SMALL = 80
@@ -23,7 +22,6 @@ SMALL = 80
 _LONGEST_GROUP = 150  # items; more are cut into sections
 _REPEATS = 3  # this many times the same is a loop
 _PORT = 18.0
-_HEADER = 30.0
 
 Item = tuple[str, int]
 """("node", id), ("group", id), or a port: ("in", id of the node outside), ("out", ... inside)."""
@@ -60,13 +58,17 @@ class Group:
         return " · ".join(filter(None, (self.subtitle, f"{self.count} nodes")))
 
 
-def fold(graph: Graph, labels: bool = True) -> list[Group]:
-    """The groups of a graph, laid out; the first is the whole, parents come before children."""
+def fold(graph: Graph, values: bool = False) -> list[Group]:
+    """The groups of a graph, laid out; the first is the whole, parents come before children.
+
+    With `values`, nodes have room for their values and gradients.
+    """
     folder = _Folder(graph)
     folder.build()
     folder.connect()
+    known: dict[object, Layout] = {}
     for group in folder.groups:
-        folder.place(group, labels)
+        folder.place(group, values, known)
     return folder.groups
 
 
@@ -243,7 +245,7 @@ class _Folder:
     def _key(self, piece: tuple[str, list[int]]) -> object:
         name, ops = piece
         if name:
-            return re.sub(r"\d+", "0", name), len(ops)
+            return name, *(self.graph.nodes[v].op for v in ops)
         node = self.graph.nodes[ops[0]]
         s = node.source
         return (node.op, s.file, s.line, s.column, s.end_column) if s else node.op
@@ -291,24 +293,35 @@ class _Folder:
                     b, below = ("group", below), self.groups[below].parent
             join(above, a, b, number)
 
-    def place(self, group: Group, labels: bool) -> None:
+    def place(self, group: Group, values: bool, known: dict[object, Layout]) -> None:
+        """Lay out a group's inside. What looks alike is laid out once: repeated blocks do."""
         texts: list[tuple[float, float] | None] = []
         for (a, b), edges in zip(group.lines, group.edges, strict=True):
             direct = group.items[a][0] == group.items[b][0] == "node" and len(edges) == 1
-            text = factor_text(self.graph.edges[edges[0]].factor) if direct and labels else ""
+            text = factor_text(self.graph.edges[edges[0]].factor) if direct else ""
             texts.append((cells(text) * 11 * ADVANCE + 15, 16.0) if text else None)
-        group.sizes = [self._size(item) for item in group.items]
-        group.placed = layout(group.sizes, group.lines, texts)
+        group.sizes = [self._size(item, values) for item in group.items]
+        key = tuple(group.sizes), tuple(group.lines), tuple(texts)
+        if key not in known:
+            known[key] = layout(group.sizes, group.lines, texts)
+        group.placed = known[key]
 
-    def _size(self, item: Item) -> tuple[float, float]:
+    def _size(self, item: Item, values: bool) -> tuple[float, float]:
         kind, number = item
         if kind == "group":
             return self.groups[number].size
         node = self.graph.nodes[number]
         if kind == "node":
-            card = card_of(node, False)
+            card = card_of(inner_name(node), values)
             return card.width, card.height
-        return cells(port_text(self.graph, number)) * 10.5 * ADVANCE + 18, _PORT
+        return cells(port_text(self.graph, number)) * 10.5 * ADVANCE + 34, _PORT
+
+
+def inner_name(node: GNode) -> GNode:
+    """The node as its own module's box shows it: `weight`, not `blocks.0.norm.weight`."""
+    if node.module and node.name.startswith(node.module + "."):
+        return replace(node, name=node.name[len(node.module) + 1 :])
+    return node
 
 
 def port_text(graph: Graph, number: int) -> str:

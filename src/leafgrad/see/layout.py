@@ -373,6 +373,8 @@ def _median(pairs: list[tuple[float, int]]) -> float:
 
 def _fit(wishes: list[float], weights: list[int], offset: list[float]) -> list[float]:
     """Positions at least `offset` apart, with the smallest weighted distance to the wishes."""
+    if len(wishes) == 1:
+        return wishes
     blocks: list[_Block] = []
     for wish, weight, o in zip(wishes, weights, offset, strict=True):
         block = _Block(wish - o, weight)

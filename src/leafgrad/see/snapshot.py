@@ -132,7 +132,8 @@ class GNode:
     `kind` is "parameter" (an nn.Parameter), "leaf" (any other tensor whose gradient is wanted),
     "input" (a constant of the graph: no gradient goes there), "op", or "root" (the op whose output
     was captured). `name` is the variable's name, empty if the source does not give it one. `module`
-    is the dotted path of the module that recorded it.
+    is the dotted path of the module that recorded it, `formula` what the operator computes, as
+    `symbols` writes it.
     """
 
     id: int
@@ -148,6 +149,7 @@ class GNode:
     value: Summary | None = None
     grad: Summary | None = None
     module: str = ""
+    formula: str = ""
 
     @property
     def label(self) -> str:

@@ -407,9 +407,9 @@ def elide(text: str, longest: int = _LONGEST) -> str:
     text = " ".join(text.split())
     if cells(text) <= longest:
         return text
-    cells, end = 1, 0
-    while cells + cells(text[end]) <= longest:
-        cells += cells(text[end])
+    width, end = 1, 0
+    while width + cells(text[end]) <= longest:
+        width += cells(text[end])
         end += 1
     return text[:end] + "…"
 

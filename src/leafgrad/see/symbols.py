@@ -42,6 +42,7 @@ _DERIVATIVES: dict[str, tuple[str, ...]] = {
     "mv": ("⊗ {1}", "{0}ᵀ·"),
     "dot": ("{1}", "{0}"),
     "linear": ("·{1}", "ᵀ·{0}", "1"),
+    "linear alone": ("·{1}", "ᵀ·{0}"),
     "exp": ("{out}",),
     "log": ("1/{0}",),
     "sqrt": ("1/(2·√{0})",),
@@ -86,9 +87,11 @@ _DERIVATIVES: dict[str, tuple[str, ...]] = {
 _FORMULAS = {
     "add": "{0} + {1}", "sub": "{0} − {1}", "rsub": "{1} − {0}", "mul": "{0}·{1}",
     "div": "{0}/{1}", "neg": "−{0}", "reciprocal": "1/{0}", "pow": "{0}^{1}",
+    "vector matmul": "{0} @ {1}",
     "pow tensor": "{0}^{1}", "pow base": "{1}^{0}", "matmul": "{0} @ {1}", "mm": "{0} @ {1}",
     "bmm": "{0} @ {1}", "mv": "{0} @ {1}", "dot": "{0}ᵀ @ {1}", "outer": "{0} ⊗ {1}",
-    "linear": "{0} @ {1}ᵀ + {2}", "addmm": "{0} + {1} @ {2}", "exp": "exp({0})",
+    "linear": "{0} @ {1}ᵀ + {2}",
+    "linear alone": "{0} @ {1}ᵀ", "addmm": "{0} + {1} @ {2}", "exp": "exp({0})",
     "log": "log({0})", "sqrt": "√({0})", "rsqrt": "1/√({0})", "sin": "sin({0})",
     "cos": "cos({0})", "tan": "tan({0})", "sinh": "sinh({0})", "cosh": "cosh({0})",
     "tanh": "tanh({0})", "log1p": "log(1 + {0})", "expm1": "exp({0}) − 1",
@@ -103,6 +106,8 @@ _FORMULAS = {
     "maximum": "max({0}, {1})", "minimum": "min({0}, {1})",
     "native layer norm": "({0} − mean({0}))/√(var({0}) + ε)·{1} + {2}",
     "native batch norm": "({0} − mean({0}))/√(var({0}) + ε)·{1} + {2}",
+    "native layer norm alone": "({0} − mean({0}))/√(var({0}) + ε)",
+    "native batch norm alone": "({0} − mean({0}))/√(var({0}) + ε)",
     "nll loss": "−Σ({0}[{1}])/{n}", "embedding": "{0}[{1}]", "index": "{0}[{1}]",
     "square": "{0}²", "erf": "erf({0})", "hypot": "√({0}² + {1}²)",
     "binary cross entropy with logits": "Σ(log(1 + exp({0})) − {0}·{1})/{n}",
@@ -118,15 +123,24 @@ def words(op: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").strip().lower()
 
 
+def rule(op: str, given: list[bool]) -> str:
+    """The name under which an operator's short forms stand, by which operands it was given."""
+    name = words(op)
+    if not all(given) and f"{name} alone" in _FORMULAS:
+        return f"{name} alone"
+    # What the short form does not mention (the weights of a loss, say) must not be there.
+    return "" if any(given[arity(op) :]) else op
+
+
 def symbol(op: str, node: str = "") -> str:
     """The sign of an operator, `mul` -> `×`, or of its node; else its name in words."""
     return _SYMBOLS.get(words(op)) or _SYMBOLS.get(words(node)) or words(op)
 
 
 def arity(op: str) -> int:
-    """How many operands the short forms of an operator's derivatives know of."""
+    """How many operands the short forms of an operator know of."""
     forms = _DERIVATIVES.get(words(op), ())
-    known = [int(i) + 1 for form in forms for i in re.findall(r"{(\d)}", form)]
+    known = [int(i) + 1 for form in (*forms, _FORMULAS.get(words(op), "")) for i in re.findall(r"{(\d)}", form)]
     return max([len(forms), *known])
 
 
