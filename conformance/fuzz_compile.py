@@ -138,6 +138,8 @@ class Writer:
                                "torch.nn.Dropout(0.3)", "torch.nn.LayerNorm(5)",
                                "torch.nn.BatchNorm1d(5)"))  # fmt: skip
         parts.append(f"torch.nn.Linear(5, {width})")
+        if "Norm" in parts[1]:  # what comes before has a bias of no effect
+            parts[0] = parts[0][:-1] + ", bias=False)"
         self.make(f"net = torch.nn.Sequential({', '.join(parts)}).to({kind})")
 
     def statement(self) -> None:

@@ -424,11 +424,9 @@ def report(verdict: Verdict, verbose: bool, passed: int = 0, failed: int = 0) ->
     if verbose:
         for result in verdict.known:
             print(f"known difference {' '.join(result.key)}: {_brief(result.detail)}")
-    noted = sum(1 for result in verdict.passed if result.noted)
-    if noted:
-        print(
-            f"{noted} entries pass with a gradient None where PyTorch has zeros, or zeros for None"
-        )
+    notes = [note for result in verdict.passed for note in result.noted.split(", ") if note]
+    for note in sorted(set(notes)):
+        print(f"{notes.count(note)} entries pass with {note}")
     print(
         f"{len(verdict.absent)} absent, {len(verdict.known)} known differences, "
         f"{len(verdict.failed)} open (differing, in neither list)"

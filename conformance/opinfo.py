@@ -641,7 +641,7 @@ def _compare_lists(trial: Trial, expected: Sequence[Any], actual: Sequence[Any],
                     raise Different(
                         f"{what} {index}: {side} expected, got {two if one is not None else rest}"
                     )
-                trial.notes.add("None for zeros")
+                trial.notes.add("a gradient None where PyTorch has zeros (or zeros for None)")
             continue
         compare(one, two, trial.library, f"{what} {index}")
 
@@ -724,7 +724,7 @@ def check_vmap(trial: Trial, sample: Any) -> None:
     finally:
         batched = sys.modules.get(trial.library.__name__ + ".graph.batched")
         if batched is not None and batched.told:
-            trial.notes.add("examples one by one")
+            trial.notes.add("examples one by one under vmap")
             batched.told.clear()
 
 

@@ -21,7 +21,7 @@ from torch.testing._internal.common_optimizers import optim_db
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
-import leafgrad  # noqa: E402 - from this tree
+import leafgrad
 
 STEPS, TOLERANCE = 20, 1e-6
 # Switches of how a step is computed; `differentiable` is refused, see docs/differences.md.

@@ -25,7 +25,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from programs import run  # noqa: E402 - stands beside the tests, which use it too
 
 
-
 def recorder(out: Path) -> tuple[Any, Any]:
     """(program, save): the first adds a program under a name, the second runs and writes all."""
     programs: dict[str, str] = {}
@@ -41,9 +40,7 @@ def recorder(out: Path) -> tuple[Any, Any]:
                 recorded[name] = {"program": text, "shown": run(text, torch)}
             except Exception as error:
                 raise RuntimeError(f"the program {name!r} failed") from error
-        out.write_text(
-            json.dumps(recorded, separators=(",", ":")).replace('},"', '},\n"') + "\n"
-        )
+        out.write_text(json.dumps(recorded, separators=(",", ":")).replace('},"', '},\n"') + "\n")
         shown = sum(len(r["shown"]) for r in recorded.values())
         print(f"{len(recorded)} programs, {shown} values: {out}")
 

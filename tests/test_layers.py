@@ -9,10 +9,11 @@ PACKAGE = Path(__file__).parent.parent / "src" / "leafgrad"
 
 # From the ground up. A module may import from its own room and from those before it.
 ROOMS = [
-    {"dtypes", "device", "duck", "generator", "parallel", "printing", "sums"},
+    {"dtypes", "device", "duck", "generator", "layouts", "parallel", "printing", "sums"},
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
-    {"autograd", "backends", "cuda", "fft", "func", "io", "linalg", "masked", "nn", "optim",
+    {"amp", "autograd", "backends", "compile", "cuda", "distributions", "fft", "func", "io",
+     "linalg", "masked", "nn", "optim",
      "profiler", "random", "serialization", "signal", "special", "utils", "version"},
     {"explaining", "see"},
     {""},  # the public namespace

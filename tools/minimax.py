@@ -212,16 +212,19 @@ def derive() -> str:
             aim = mpf(2) ** -(bits + margin)
             degree = next(d for d in range(2, 40) if fit.error(fit.remez({}, d)) < aim)
             while fit.error(fit.rounded(degree, bits)) > 2 * aim:
-                if fit.error(fit.rounded(degree + 1, bits)) > fit.error(
-                    fit.rounded(degree, bits)
-                ) / 2:
+                if (
+                    fit.error(fit.rounded(degree + 1, bits))
+                    > fit.error(fit.rounded(degree, bits)) / 2
+                ):
                     break  # the rounding of the coefficients is what is left
                 degree += 1
             coefficients = fit.rounded(degree, bits)
             error = mp.log(fit.error(coefficients), 2)
             print(f"{name:10}{kind:8}degree {degree:2}, relative error 2**{float(error):.1f}")
             lines.append(f"{name}_{kind.upper()} = (  # relative error 2**{float(error):.1f}")
-            lines += [f'    float.fromhex("{float(c).hex()}"),' for _, c in sorted(coefficients.items())]
+            lines += [
+                f'    float.fromhex("{float(c).hex()}"),' for _, c in sorted(coefficients.items())
+            ]
             lines += [")", ""]
     for name, values in constants().items():
         lines.append(f"{name} = (")

@@ -35,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     graph.add_argument("script")
     graph.add_argument("args", nargs=argparse.REMAINDER)
     graph.add_argument("-t", "--tensor", default="loss", help="its name in the script (loss)")
-    graph.add_argument("-o", "--output", type=Path, help="a .svg, .dot, .mmd, .json or .txt file")
+    graph.add_argument("-o", "--output", type=Path,
+                       help="an .html, .svg, .dot, .mmd, .json or .txt file")  # fmt: skip
+    graph.add_argument("--hide-views", action="store_true",
+                       help="leave out what only changes shape, layout or dtype")  # fmt: skip
 
     explain = commands.add_parser(
         "explain", help="run a script and say why a tensor's gradient is as it is, or is not there"
@@ -165,28 +168,42 @@ def _explain(given: Any) -> int:
 
 def _graph(given: Any) -> int:
     from .see.capture import capture
-    from .see.svg import to_svg
-    from .see.text import to_dot, to_mermaid, to_text
+    from .see.listen import before_backward
+    from .see.snapshot import Graph
     from .tensor import Tensor
 
-    names = _names_of(given)
+    # A training goes on to change what its graph was recorded with, and frees it: the graph of the
+    # first backward pass is drawn as it was then.
+    seen: list[Graph] = []
+    tries = iter(range(20))
+
+    def watch(root: Tensor) -> None:
+        if not seen and next(tries, None) is not None:
+            graph = capture(root, gradients=True)
+            if graph.nodes[-1].name == given.tensor:
+                seen.append(graph)
+
+    with before_backward(watch):
+        names = _names_of(given)
     tensor = names.get(given.tensor)
     if not isinstance(tensor, Tensor):
         have = sorted(n for n, v in names.items() if isinstance(v, Tensor))
         print(f"leafgrad graph: {given.script} leaves no tensor named {given.tensor!r}; it has "
               f"{', '.join(have) or 'none'} (choose one with -t)", file=sys.stderr)  # fmt: skip
         return 1
-    graph = capture(tensor)
+    graph = seen[0] if seen else capture(tensor, gradients=tensor.requires_grad)
+    if given.hide_views:
+        graph = graph.without_views()
     if given.output is None:
-        print(to_text(graph))
+        print(graph)
         return 0
-    writers = {".svg": to_svg, ".dot": to_dot, ".mmd": to_mermaid, ".txt": to_text,
-               ".json": lambda g: g.to_json()}  # fmt: skip
+    writers = {".html": Graph.to_html, ".svg": Graph.to_svg, ".dot": Graph.to_dot,
+               ".mmd": Graph.to_mermaid, ".txt": Graph.to_text, ".json": Graph.to_json}  # fmt: skip
     writer = writers.get(given.output.suffix)
     if writer is None:
         print(f"leafgrad graph: cannot write {given.output.suffix or 'a file without suffix'}; "
               f"choose one of {', '.join(writers)}", file=sys.stderr)  # fmt: skip
         return 2
-    given.output.write_text(writer(graph), encoding="utf-8")  # type: ignore[operator]
+    given.output.write_text(writer(graph), encoding="utf-8")
     print(f"graph: {given.output.resolve()}")
     return 0

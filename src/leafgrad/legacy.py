@@ -9,6 +9,15 @@ from typing import Any
 
 from . import dtypes
 from .graph.source import Warnings
+from .layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from .ops.creation import legacy_tensor
 from .parallel import get_num_threads, set_num_threads
 from .tensor import Tensor
@@ -35,6 +44,8 @@ __all__ = [
     "is_floating_point",
     "is_storage",
     "is_warn_always_enabled",
+    "layout",
+    "memory_format",
     "numel",
     "preserve_format",
     "set_default_tensor_type",
@@ -47,32 +58,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Named:
-    """A constant that prints as PyTorch's does."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
-
-
-class layout(_Named):
-    """How a tensor lies in memory: always `strided`."""
-
-
-class memory_format(_Named):
-    """The order of dimensions in memory, accepted where PyTorch takes it."""
-
-
-strided = layout("strided")
-contiguous_format = memory_format("contiguous_format")
-preserve_format = memory_format("preserve_format")
-channels_last = memory_format("channels_last")
-channels_last_3d = memory_format("channels_last_3d")
 Tensor.layout = strided  # type: ignore[attr-defined]
 
 

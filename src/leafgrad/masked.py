@@ -35,7 +35,7 @@ def _full_mask(input: Tensor, mask: Tensor) -> Tensor:
     if mask.ndim > input.ndim:
         fail(IndexError, "_input_mask expected broadcastable mask (got mask dimensionality higher "
                          "than of the input)")  # fmt: skip
-    return cast(mask, dtypes.bool_).broadcast_to(input.shape)  # type: ignore[attr-defined,no-any-return]
+    return cast(mask, dtypes.bool_).broadcast_to(input.shape)
 
 
 def _filled(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
@@ -92,7 +92,7 @@ def sum(input: Tensor, dim: Any = None, *, keepdim: bool | None = False, dtype: 
         mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The sum over `dim` (an int, several, or all) of what the mask chooses."""
     return reductions.sum(_filled(input, mask, 0), _dims(dim, input.ndim), bool(keepdim),
-                          dtype=dtype or _wide(input))  # type: ignore[no-any-return]  # fmt: skip
+                          dtype=dtype or _wide(input))  # fmt: skip
 
 
 def prod(input: Tensor, dim: Any = None, *, keepdim: bool | None = False,
@@ -108,14 +108,14 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype | None = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The running sum along a dimension of what the mask chooses."""
     d = _dims(dim, input.ndim)[0]
-    return scans.cumsum(_filled(input, mask, 0), d, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return scans.cumsum(_filled(input, mask, 0), d, dtype=dtype or input.dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype | None = None,
             mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The running product along a dimension of what the mask chooses."""
     d = _dims(dim, input.ndim)[0]
-    return scans.cumprod(_filled(input, mask, 1), d, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return scans.cumprod(_filled(input, mask, 1), d, dtype=dtype or input.dtype)
 
 
 def amax(input: Tensor, dim: Any = None, *, keepdim: bool | None = False,
@@ -153,7 +153,7 @@ def _count(input: Tensor, dim: Any, keepdim: bool, mask: Tensor | None) -> Tenso
     """How many elements the mask chooses."""
     if mask is None:
         mask = wrap(np.ones((), bool))
-    return reductions.sum(_full_mask(input, mask), _dims(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
+    return reductions.sum(_full_mask(input, mask), _dims(dim, input.ndim), keepdim)
 
 
 def mean(input: Tensor, dim: Any = None, *, keepdim: bool | None = False,
@@ -175,7 +175,7 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Dtype 
     values = input if floating else cast(input, dtypes.float32)
     found = ordering.nanmedian(_filled(values, mask, math.nan), d, keepdim)[0]
     if floating:
-        return found  # type: ignore[no-any-return]
+        return found
     if np.any(np.isnan(found._array)):
         fail(ValueError, "masked median expects no fully masked out rows if dtype is not floating "
                          "point")  # fmt: skip
@@ -191,7 +191,8 @@ def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: D
 
 
 def logaddexp(input: Tensor, other: Tensor, *, dtype: Dtype | None = None,
-              input_mask: Tensor | None = None, other_mask: Tensor | None = None) -> Tensor:  # fmt: skip
+              input_mask: Tensor | None = None,
+              other_mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """log(exp(input) + exp(other)), where each counts only where its mask chooses it."""
     found = elementwise.logaddexp(_filled(input, input_mask, _least(input)),
                                   _filled(other, other_mask, _least(other)))  # fmt: skip
@@ -204,11 +205,12 @@ def norm(input: Tensor, ord: float | None = 2.0, dim: Any = None, *, keepdim: bo
     order = 2.0 if ord is None else float(ord)
     filled = _filled(input, mask, math.inf if order == -math.inf else 0)
     dims = _dims(dim, input.ndim) if input.ndim else None
-    return linalg_vector_norm(filled, order, dims, bool(keepdim), dtype)  # type: ignore[no-any-return]
+    return linalg_vector_norm(filled, order, dims, bool(keepdim), dtype)
 
 
 def _variance(input: Tensor, dim: Any, unbiased: bool | None, correction: float | None,
-              keepdim: bool | None, dtype: Dtype | None, mask: Tensor | None) -> Tensor:  # fmt: skip
+              keepdim: bool | None, dtype: Dtype | None,
+              mask: Tensor | None) -> Tensor:  # fmt: skip
     if unbiased is not None and correction is not None:
         raise AssertionError("Only one of unbiased and correction may be given")
     if correction is None:
@@ -217,10 +219,10 @@ def _variance(input: Tensor, dim: Any, unbiased: bool | None, correction: float 
     wide = kind if kind.category >= 2 else dtypes.float32
     count = _count(input, dim, True, mask)
     centred = input - sum(input, dim, keepdim=True, dtype=kind, mask=mask) / count
-    squares = centred * centred.conj()  # type: ignore[attr-defined]
+    squares = centred * centred.conj()
     total = sum(squares, dim, keepdim=keepdim, dtype=wide, mask=mask)
     if not keepdim:
-        count = count.reshape(total.shape)  # type: ignore[attr-defined]
+        count = count.reshape(total.shape)
     if correction:
         count = (cast(count, wide.to_real()) - correction).clamp(min=0)
     return cast(total / count, kind)
@@ -238,7 +240,7 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
         mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The standard deviation: the square root of `var`."""
     variance = _variance(input, dim, unbiased, correction, keepdim, dtype, mask)
-    return variance.sqrt()  # type: ignore[attr-defined,no-any-return]
+    return variance.sqrt()
 
 
 # Normalisations
@@ -248,7 +250,7 @@ def softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None,
             mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The softmax along a dimension of what the mask chooses; 0 elsewhere."""
     d = _dims(dim, input.ndim)[0]
-    return activations.softmax(_filled(input, mask, _least(input)), d, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return activations.softmax(_filled(input, mask, _least(input)), d, dtype=dtype or input.dtype)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None,
@@ -256,7 +258,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None,
     """The logarithm of `softmax`."""
     d = _dims(dim, input.ndim)[0]
     filled = _filled(input, mask, _least(input))
-    return activations.log_softmax(filled, d, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return activations.log_softmax(filled, d, dtype=dtype or input.dtype)
 
 
 def softmin(input: Tensor, dim: int, *, dtype: Dtype | None = None,
@@ -264,7 +266,7 @@ def softmin(input: Tensor, dim: int, *, dtype: Dtype | None = None,
     """The softmax of -input along a dimension of what the mask chooses."""
     d = _dims(dim, input.ndim)[0]
     filled = _filled(input, mask, _greatest(input))
-    return activations.softmax(-filled, d, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return activations.softmax(-filled, d, dtype=dtype or input.dtype)
 
 
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12,

@@ -75,7 +75,7 @@ def _of_tensor(call: Callable[..., Any], argument: str) -> Callable[..., Tensor]
         if not isinstance(input, Tensor):
             fail(TypeError, f"{name}(): argument '{argument}' (position 1) must be Tensor, not "
                             f"{type(input).__name__}")  # fmt: skip
-        return call(input, out=out)  # type: ignore[no-any-return]
+        return call(input, out=out)
 
     return function
 

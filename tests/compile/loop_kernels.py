@@ -9,6 +9,7 @@ import random
 import numpy as np
 
 from leafgrad.compile import llvm
+from leafgrad.compile.math import FUNCTIONS
 
 UFUNCS = {
     name: getattr(np, name)
@@ -169,8 +170,8 @@ class RandomKernel:
     """A kernel of random loops, loads, ops, reductions and stores, with the memory it works on."""
 
     DTYPES = (
-        "bool", "int8", "int16", "int32", "int64", "uint8", "uint32", "float16", "float32",
-        "float64",
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16", "float32", "float64",
     )  # fmt: skip
     EXTENTS = (1, 2, 3, 5, 7, 8, 9, 16, 17, 31, 33, 40)
 
@@ -181,7 +182,7 @@ class RandomKernel:
         self.memory: dict[int, np.ndarray] = {}
         self.sums: set[int] = set()  # slots of what was added up: equal but for rounding
         # Computed by our own formulas, or rounded differently on the way
-        rough = {*llvm.functions.FUNCTIONS, "power", "fma", "rsqrt"}
+        rough = {*FUNCTIONS, "logaddexp", "fma", "rsqrt"}
         self.ops = [n for n in llvm.OPS if (n in UFUNCS or n in OTHERS) and n not in rough]
         self._write()
 
@@ -212,7 +213,9 @@ class RandomKernel:
             if op.gives == "bool" and dtype == "bool":
                 other = choose.choice(self.DTYPES)
                 if op.allows(other):
-                    return k.op(name, *(self.value(pool, other, depth - 1) for _ in range(op.arity)))
+                    return k.op(
+                        name, *(self.value(pool, other, depth - 1) for _ in range(op.arity))
+                    )
             elif op.gives == "same" and op.allows(dtype):
                 kinds = ["bool", dtype, dtype] if name == "where" else [dtype] * op.arity
                 return k.op(name, *(self.value(pool, kind, depth - 1) for kind in kinds))
@@ -257,7 +260,9 @@ class RandomKernel:
                     add = choose.random() < 0.2 and v.dtype != "bool"
                     k.store(self.array(v.dtype, size), v, strides, add=add)
                 else:
-                    kinds = ["max", "min", "any", "all"] + ["sum", "prod"] * (v.dtype != "bool")
+                    kinds = ["max", "min", "any", "all"] + ["sum"] * (v.dtype != "bool")
+                    # Products of floats overflow, or not, depending on their order.
+                    kinds += ["prod"] * (v.dtype[0] in "iu")
                     over = choose.choice(loops)
                     ends.append((k.reduce(choose.choice(kinds), v, over), over))
         for r, over in ends:

@@ -81,15 +81,15 @@ def test_nothing_to_compare():
 @pytest.mark.parametrize(
     ("call", "kind", "sentence"),
     [
-        (lambda x: torch.cdist(x, x[:, :2]), RuntimeError, "X1 and X2 must have the same number of"),
-        (lambda x: torch.cdist(x[0], x), RuntimeError, "cdist only supports at least 2D tensors, X1"),
-        (lambda x: torch.cdist(x, x, -1.0), RuntimeError, "cdist only supports non-negative p value"),
-        (lambda x: torch.cdist(x, x, 2, "a"), ValueError, "a is not a valid value for compute_mode"),
-        (lambda x: torch.cdist(x.long(), x), RuntimeError, "cdist only supports floating-point dtyp"),
-        (lambda x: torch.cdist(x, x.float()), RuntimeError, "expected scalar type Double but found"),
-        (lambda x: torch.cdist(x.half(), x.half()), NotImplementedError, '"cdist" not implemented f'),
+        (lambda x: torch.cdist(x, x[:, :2]), RuntimeError, "X1 and X2 must have the same number o"),
+        (lambda x: torch.cdist(x[0], x), RuntimeError, "cdist only supports at least 2D tensors, "),
+        (lambda x: torch.cdist(x, x, -1.0), RuntimeError, "cdist only supports non-negative p val"),
+        (lambda x: torch.cdist(x, x, 2, "a"), ValueError, "a is not a valid value for compute_mod"),
+        (lambda x: torch.cdist(x.long(), x), RuntimeError, "cdist only supports floating-point dt"),
+        (lambda x: torch.cdist(x, x.float()), RuntimeError, "expected scalar type Double but foun"),
+        (lambda x: torch.cdist(x.half(), x.half()), NotImplementedError, '"cdist" not implemented'),
         (lambda x: torch.pdist(x[0]), RuntimeError, "pdist only supports 2D tensors, got: 1D"),
-        (lambda x: torch.pdist(x.long()), RuntimeError, "pdist only supports floating-point dtypes"),
+        (lambda x: torch.pdist(x.long()), RuntimeError, "pdist only supports floating-point dtype"),
     ],
 )  # fmt: skip
 def test_errors_of_distances(call, kind, sentence):
@@ -136,13 +136,13 @@ def test_gradient_of_few_points_and_of_integers():
 @pytest.mark.parametrize(
     ("arguments", "kind", "sentence"),
     [
-        ({"spacing": [0.1], "dim": (1, 0)}, RuntimeError, "torch.gradient expected spacing to be unsp"),
-        ({"spacing": [0.1]}, RuntimeError, "torch.gradient expected spacing to be unspecified, a scalar"),
-        ({"edge_order": 3}, RuntimeError, "torch.gradient only supports edge_order=1 and edge_order=2"),
+        ({"spacing": [0.1], "dim": (1, 0)}, RuntimeError, "torch.gradient expected spacing to be "),
+        ({"spacing": [0.1]}, RuntimeError, "torch.gradient expected spacing to be unspecified, a "),
+        ({"edge_order": 3}, RuntimeError, "torch.gradient only supports edge_order=1 and edge_ord"),
         ({"dim": (1, 1)}, RuntimeError, "dim 1 appears multiple times in the list of dims"),
-        ({"dim": 3}, IndexError, "Dimension out of range (expected to be in range of [-2, 1], but got"),
-        ({"spacing": (torch.ones(1, 4),), "dim": 0}, RuntimeError, "torch.gradient expected each el"),
-        ({"spacing": (torch.ones(3),), "dim": 0}, RuntimeError, "torch.gradient expected each elem"),
+        ({"dim": 3}, IndexError, "Dimension out of range (expected to be in range of [-2, 1], but"),
+        ({"spacing": (torch.ones(1, 4),), "dim": 0}, RuntimeError, "torch.gradient expected each "),
+        ({"spacing": (torch.ones(3),), "dim": 0}, RuntimeError, "torch.gradient expected each ele"),
     ],
 )  # fmt: skip
 def test_errors_of_gradient(arguments, kind, sentence):

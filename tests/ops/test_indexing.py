@@ -180,12 +180,17 @@ def test_what_is_written_is_cast_except_at_index_tensors() -> None:
 
 def test_writes_that_overlap() -> None:
     x = torch.arange(6.0)
-    x[1:] = x[:-1]
-    assert x.tolist() == [0, 0, 1, 2, 3, 4]
-    x[torch.arange(5)] = x[1:].clone()
-    assert x.tolist() == [0, 1, 2, 3, 4, 4]
-    x.index_add_(0, torch.tensor([0, 1]), x[1:3])
-    assert x.tolist() == [1, 3, 2, 3, 4, 4]
+    for write in (
+        lambda: x.__setitem__(slice(1, None), x[:-1]),
+        lambda: x.__setitem__(torch.arange(5), x[1:]),
+        lambda: x.index_add_(0, torch.tensor([0, 1]), x[1:3]),
+    ):
+        with pytest.raises(RuntimeError, match="refer to a single memory location"):
+            write()
+    x[:] = x
+    x[::2] = x[1::2]
+    assert x.tolist() == [1, 1, 3, 3, 5, 5]
+    assert x._version == 2
 
 
 def test_indices_saved_for_backward_must_not_change() -> None:

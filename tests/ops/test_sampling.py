@@ -69,7 +69,7 @@ def test_bernoulli_into_integers():
     ("call", "kind", "sentence"),
     [
         (lambda: torch.empty(3, dtype=torch.int64).exponential_(), RuntimeError,
-         "Exponential distribution is a continuous probability distribution. dtype must be a float"),
+         "Exponential distribution is a continuous probability distribution. dtype must be a floa"),
         (lambda: torch.empty(3, dtype=torch.int64).cauchy_(), RuntimeError,
          "Cauchy distribution is a continuous probability distribution. dtype must be a floating "
          "point but you specified long int"),

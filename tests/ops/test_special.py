@@ -129,7 +129,7 @@ ABSOLUTE = {"bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "digamma"}
 def test_values(name):
     call = getattr(special, name)
     atol = 4e-16 if name in ABSOLUTE else 0
-    rtol = {"airy_ai": 1e-13, "ndtr": 1e-14, "log_ndtr": 2e-14}.get(name, 2e-15)
+    rtol = {"airy_ai": 1e-13, "ndtr": 1e-14, "log_ndtr": 2e-14}.get(name, 3e-15)
     np.testing.assert_allclose(
         numpy(call(torch.tensor(POINTS, dtype=F64))), VALUES[name], rtol=rtol, atol=atol
     )
@@ -189,7 +189,8 @@ EDGES = {
     "scaled_modified_bessel_k0": {0.0: INF, INF: 0},
     "spherical_bessel_j0": {0.0: 1, INF: 0, NAN: NAN},
     "airy_ai": {200.0: 0, NAN: NAN, 0.0: 0.355028053887817239},
-    "gammaln": {0.0: INF, -1.0: INF, 1.0: 0, 2.0: 0, -INF: INF, INF: INF, 1e300: 6.897755278982137e302},
+    "gammaln": {0.0: INF, -1.0: INF, 1.0: 0, 2.0: 0, -INF: INF, INF: INF,
+                1e300: 6.897755278982137e302},
     "digamma": {0.0: -INF, -3.0: NAN, INF: INF, -INF: NAN},
     "erfcx": {-INF: INF, INF: 0, -30.0: INF, 0.0: 1, 1e-17: 1},
     "ndtr": {-INF: 0, INF: 1, 0.0: 0.5, -38.0: 2.8854e-316},
@@ -365,13 +366,13 @@ def test_other_names_for_functions_of_the_top_level():
     ("call", "kind", "sentence"),
     [
         (lambda x: special.airy_ai(x.half()), NotImplementedError, '"airy_ai_cpu" not implemented'),
-        (lambda x: special.i0e(x + 0j), NotImplementedError, '"i0e_cpu" not implemented for \'Comp'),
-        (lambda x: special.airy_ai(3), TypeError, "special_airy_ai(): argument 'x' (position 1) mu"),
-        (lambda x: special.ndtr(3), TypeError, "special_ndtr(): argument 'input' (position 1) must"),
+        (lambda x: special.i0e(x + 0j), NotImplementedError, '"i0e_cpu" not implemented for \'Com'),
+        (lambda x: special.airy_ai(3), TypeError, "special_airy_ai(): argument 'x' (position 1) m"),
+        (lambda x: special.ndtr(3), TypeError, "special_ndtr(): argument 'input' (position 1) mus"),
         (lambda x: special.zeta(2, 3), TypeError, "special_zeta() received an invalid combination"),
         (lambda x: special.hermite_polynomial_h(2, 3), TypeError, "special_hermite_polynomial_h()"),
-        (lambda x: special.polygamma(-1, x), RuntimeError, "polygamma(n, x) does not support negat"),
-        (lambda x: special.multigammaln(x, 0), RuntimeError, "p has to be greater than or equal to"),
+        (lambda x: special.polygamma(-1, x), RuntimeError, "polygamma(n, x) does not support nega"),
+        (lambda x: special.multigammaln(x, 0), RuntimeError, "p has to be greater than or equal t"),
     ],
 )  # fmt: skip
 def test_errors(call, kind, sentence):

@@ -112,10 +112,10 @@ def test_exponential_about_another_centre():
     ("call", "sentence"),
     [
         (lambda: windows.hann(-1), "general_cosine requires non-negative window length, got M=-1"),
-        (lambda: windows.cosine(3, dtype=torch.float16), "cosine expects float32 or float64 dtypes"),
+        (lambda: windows.cosine(3, dtype=torch.float16), "cosine expects float32 or float64 dtype"),
         (lambda: windows.exponential(3, tau=0), "Tau must be positive, got: 0 instead."),
         (lambda: windows.exponential(3, center=1), "Center must be None for symmetric windows"),
-        (lambda: windows.gaussian(3, std=-1), "Standard deviation must be positive, got: -1 instea"),
+        (lambda: windows.gaussian(3, std=-1), "Standard deviation must be positive, got: -1 inste"),
         (lambda: windows.kaiser(3, beta=-1), "beta must be non-negative, got: -1 instead."),
         (lambda: windows.general_cosine(3, a=[]), "Coefficients cannot be empty"),
     ],

@@ -138,13 +138,14 @@ class Module:
         self.target = target
         self._declared: dict[str, None] = {}
         self.functions: dict[str, str] = {}
-        self.support: set[str] = set()  # functions of the support library that are called
+        self.used: set[str] = set()  # functions of `support` that are called
         self.is_support = False
 
-    def use_support(self, name: str) -> None:
-        """A function of `support`: double -> double."""
-        self.support.add(name)
-        self.declare(f"declare double @{name}(double) nounwind willreturn memory(none)")
+    def use(self, name: str, result: str, *types: str) -> None:
+        """A function of `support` is called."""
+        self.used.add(name)
+        pure = " willreturn memory(none)" if "ptr" not in types else ""
+        self.declare(f"declare {result} @{name}({', '.join(types)}) nounwind{pure}")
 
     def declare(self, line: str) -> None:
         self._declared[line] = None

@@ -205,6 +205,9 @@ def point_of(instr: Instr) -> Point | None:
     ufunc, method = ufunc_of(function)
     if ufunc is not None and method == "__call__":
         return _of_ufunc(ufunc, args, kwargs, result)
+    if method == "reduce" and isinstance(args[0], Value) and not args[0].shape:
+        known = ufunc in _REDUCTIONS and _known(args[0].dtype)
+        return Point("copy", (args[0],), (result.dtype,)) if known else None
     if function in _FILLS:
         return Point("copy", (_FILLS[function],), (result.dtype,))
     if function in (np.full, np.full_like) and not isinstance(args[1], (list, tuple)):
@@ -598,10 +601,20 @@ class Lowering:
         source = instr.args[0]
         memory = self._memory(source)
         at = self._at[source]
-        seen = memory.seen(instr.function, instr.args[1:], instr.kwargs)
+        if source.size == 1 and not instr.several and instr.results[0].size == 1:
+            # NumPy copies a single element where it would make a view of more.
+            shape = instr.results[0].shape
+            seen: Any = Memory(memory.buffer, shape, dense(shape), memory.offset)
+        else:
+            seen = memory.seen(instr.function, instr.args[1:], instr.kwargs)
         if seen is None:
             at, memory = self._copy(source)
             seen = memory.seen(instr.function, instr.args[1:], instr.kwargs)
+        if seen is None:
+            self._read([source])
+            self.steps.append(Host(instr))
+            self._done(instr)
+            return
         for result, each in zip(instr.results, seen if instr.several else (seen,), strict=True):
             if result is not None:
                 self.memory[result] = each

@@ -563,7 +563,7 @@ def _rarely(name: str, x: V, y: V) -> V:
     out.line(f"br i1 {big.text}, label %{slow}, label %{done}, !prof !0")
     out.start(slow)
     fixed = V(out.name(), x.type, out)
-    out.module.use_support(f"lg_{name}")
+    out.module.use(f"lg_{name}", "double", "double")
     symbol = f"lg.slow.{x.type.mark}"
     if symbol not in out.module.functions:
         out.module.functions[symbol] = _lane_by_lane(out.module, symbol, x)
@@ -659,7 +659,11 @@ def _arc(x: V) -> tuple[V, V]:
     s = where(big, sqrt(z), a)
     p = s * z * polynomial(z, "ASIN")
     # where |x| > 1/2: s is rounded, c makes up for it
-    c = where(z > 0.0, fma(-s, s, z) / (s + s), 0.0) if x.out.module.target.fma else _root_rest(s, z)
+    c = (
+        where(z > 0.0, fma(-s, s, z) / (s + s), 0.0)
+        if x.out.module.target.fma
+        else _root_rest(s, z)
+    )
     near = 2.0 * (s + (p + c))  # arccos |x|
     sin_small = s + p
     arc_sin = where(big, high - (2.0 * s - (low - 2.0 * (p + c))), sin_small)

@@ -1,24 +1,27 @@
-"""The rarely needed: sin, cos and tan of huge arguments, one number at a time.
+"""What compiled code calls: libraries of their own, made when first needed and kept in the disk cache,
+so that the loops that use them do not pay for their compilation.
 
-A module of its own, compiled at most once a process (and kept in the disk cache), so that the loops
-that may need it do not pay for its compilation.
+    lg_sin, lg_cos, lg_tan    of huge arguments, one number at a time
+    lg_parts                  runs the chunks of a loop, alone or with a team of threads
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 from . import coefficients
 from . import math as functions
 from .ir import Block, Module, Type, V, where
 
-_FUNCTIONS = ("sin", "cos", "tan")
+_HUGE = ("sin", "cos", "tan")
 _RESULT = "{double, double, i64}"
 _WORDS = 1280 // 32  # 2 / pi in 32-bit words, the highest first
 
 
-def module_text(target: object) -> str:
+def huge_text(target: object) -> str:
     """IR of lg_sin, lg_cos and lg_tan: double -> double, right for every argument."""
     module = Module(target)
     module.is_support = True
@@ -29,7 +32,7 @@ def module_text(target: object) -> str:
         f"@two.over.pi = internal constant [{len(words)} x i32] [{table}]",
         _reduce(module, len(words)),
     ]
-    for name in _FUNCTIONS:
+    for name in _HUGE:
         out = Block(module)
         x = V("%x", Type("double"), out)
         out.line(f"%all = call {_RESULT} @reduce(double %x)")
@@ -116,17 +119,69 @@ def _reduce(module: Module, words: int) -> str:
         ]
     )
 
+
+# Calls the function of a loop's chunk for every part of the loop, through the team of threads in slot
+# 0 of the table if there is one. A chunk has at least `least` steps, a loop at most 256 chunks: their
+# number does not depend on that of the threads. Gives the number of chunks.
+_PARTS = """\
+define i64 @lg_parts(ptr %table, ptr %chunk, ptr %frame, i64 %n, i64 %least) nounwind {
+entry:
+  %up = add i64 %n, 65535
+  %share = lshr i64 %up, 16
+  %even = shl i64 %share, 8
+  %large = icmp ugt i64 %even, %least
+  %grain = select i1 %large, i64 %even, i64 %least
+  %almost = add i64 %n, %grain
+  %last = sub i64 %almost, 1
+  %parts = udiv i64 %last, %grain
+  %team = load ptr, ptr %table
+  %none = icmp eq ptr %team, null
+  %single = icmp ult i64 %parts, 2
+  %alone = or i1 %none, %single
+  br i1 %alone, label %begin, label %together
+begin:
+  %some = icmp ugt i64 %parts, 0
+  br i1 %some, label %loop, label %done
+loop:
+  %part = phi i64 [0, %begin], [%next, %loop]
+  %from = mul i64 %part, %grain
+  %to = add i64 %from, %grain
+  %within = icmp ult i64 %to, %n
+  %end = select i1 %within, i64 %to, i64 %n
+  call void %chunk(ptr %table, ptr %frame, i64 %from, i64 %end, i64 %part)
+  %next = add i64 %part, 1
+  %more = icmp ult i64 %next, %parts
+  br i1 %more, label %loop, label %done
+together:
+  %share.out = load ptr, ptr %team
+  call void %share.out(ptr %team, ptr %chunk, ptr %table, ptr %frame, i64 %n, i64 %grain)
+  br label %done
+done:
+  ret i64 %parts
+}
+"""
+
+
+def parts_text(target: Any) -> str:
+    return f'target triple = "{target.triple}"\n{_PARTS}'
+
+
 @functools.cache
-def _library() -> tuple[list[object], dict[str, int]]:
+def _library(text: Callable[[Any], str], names: tuple[str, ...]) -> tuple[Any, dict[str, int]]:
     """What keeps the functions in memory, and their addresses."""
     from . import llvm
 
-    code = llvm.machine_code(module_text(llvm.host()), llvm.host())
-    names = [f"lg_{name}" for name in _FUNCTIONS]
-    tracker, addresses = llvm.link(code, names, {})
-    return [tracker], dict(zip(names, addresses, strict=True))
+    target = llvm.host()
+    tracker, addresses = llvm.link(llvm.machine_code(text(target), target), list(names), {})
+    return tracker, dict(zip(names, addresses, strict=True))
 
 
 def addresses(names: set[str]) -> dict[str, int]:
-    """Where these functions are; the library is made when the first is asked for."""
-    return {name: _library()[1][name] for name in sorted(names)} if names else {}
+    """Where these functions are."""
+    found = {}
+    for text, library in ((huge_text, ("lg_sin", "lg_cos", "lg_tan")), (parts_text, ("lg_parts",))):
+        wanted = names.intersection(library)
+        if wanted:
+            known = _library(text, library)[1]
+            found.update({name: known[name] for name in wanted})
+    return found

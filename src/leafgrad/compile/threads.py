@@ -275,7 +275,7 @@ class Team:
             (_WAIT, "cond_wait"), (_WAKE, "cond_broadcast"),
         ):  # fmt: skip
             function = getattr(system, f"pthread_{name}")
-            words[word] = ctypes.cast(function, ctypes.c_void_p).value
+            words[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
         words[_FORK] = fork
         self.threads = threads
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(help)

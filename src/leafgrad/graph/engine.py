@@ -23,6 +23,7 @@ import numpy as np
 
 from ..dtypes import from_numpy_dtype
 from ..duck import Duck, refused
+from ..layouts import contiguous_format
 from ..sums import total
 from ..tensor import Tensor, as_array, tensor_extra, wrap
 from . import anomaly, quiet
@@ -249,7 +250,7 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     task.current = node
     try:
         if node.fills or any(g is not None for g in arrived):
-            value = gathered(node, arrived) if several else arrived[0]
+            value = gathered(node, arrived) if node.outputs > 1 else arrived[0]
             run_node = node.differentiate if task.watch is None else task.watch.node(node)
             grads = run_node(value, needs, recorded)
         else:
@@ -561,8 +562,6 @@ def recorded_copy(g: Tensor, like: Tensor) -> Tensor:
 
 def contiguous_copy(g: Tensor) -> Tensor:
     """A copy of a gradient, recorded if it is."""
-    from ..legacy import contiguous_format
-
     return g.clone(memory_format=contiguous_format)  # type: ignore[attr-defined,no-any-return]
 
 

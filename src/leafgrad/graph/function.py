@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_differentiable
-from ..tensor import COUNT, TICK, Tensor, known_edge, wrap
+from ..tensor import COUNT, TICK, Tensor, wrap
 from .cut import Cut, cut_by
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_leaf, rebase, view_of
 from .modes import current, no_grad
@@ -30,21 +30,19 @@ class _Kept:
     """A tensor given to `save_for_backward`. Of an own output only what makes it again is kept:
     holding the tensor, whose edge is this node, would be a reference cycle."""
 
-    __slots__ = ("array", "leaf", "number", "tensor", "tick", "versions")
+    __slots__ = ("array", "number", "tensor", "tick", "versions")
 
     def __init__(self, tensor: Tensor, number: int | None) -> None:
         self.tensor = tensor if number is None else None
         self.number = number
         self.array, self.versions = tensor._array, tensor._versions
         self.tick = tensor._versions[TICK]
-        edge = known_edge(tensor)
-        self.leaf = edge is None or edge is tensor
 
     def get(self, node: Any) -> Tensor:
         if self.versions[TICK] > self.tick:
             kept = (self.array, self.versions, self.tick)
             fail_modified(node, "", kept if self.tensor is None else self.tensor,
-                          self.number or 0, self.tick, self.leaf)  # fmt: skip
+                          self.number or 0, self.tick)  # fmt: skip
         if self.tensor is not None:
             return self.tensor
         again = wrap(self.array)
@@ -349,6 +347,22 @@ _RETURNED_AND_SAVED = (
 
 def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, separate: bool) -> tuple[Any, ...]:
     """Turn what forward returned into outputs of `node`, and save what it asked for."""
+    first = outs[0] if len(outs) == 1 else None
+    if (
+        recording
+        and isinstance(first, Tensor)
+        and node.dirty_tensors is None
+        and node.non_differentiable is None
+        and is_differentiable(first._array.dtype)
+        and not any(first is t for t in inputs)
+    ):  # as most Functions are
+        node.out_shape, node.out_dtype = first._array.shape, first._array.dtype
+        _give_edge(first, node)
+        if first._edge.__class__ is ViewEdge:
+            first._edge.origin = CUSTOM
+        node.saved = _saved(node.to_save or (), {id(first): 0})
+        node.to_save = None
+        return (first,)
     given, dirty = {id(t) for t in inputs}, {id(t) for t in node.dirty_tensors or ()}
     plain = {id(t) for t in node.non_differentiable or ()}
     returned = {id(o) for o in outs}

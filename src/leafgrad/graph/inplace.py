@@ -126,9 +126,27 @@ def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
 
         array, base = in_pairs(array), in_pairs(base)
     item = array.itemsize
-    start = address(array) - address(base)
+    offset = (address(array) - address(base)) // item
     stride = tuple(s // item for s in array.strides)
-    return array.shape, stride, start // item, tuple(s // item for s in base.strides)
+    layout = tuple(s // item for s in base.strides)
+    reach = sum(s * (n - 1) for s, n in zip(layout, base.shape, strict=True))
+    span = sum(s * (n - 1) for s, n in zip(stride, array.shape, strict=True))
+    if array.size and not 0 <= offset <= reach - span:
+        # Another memory, by `.data =` or `set_`: the place in that one counts, as in PyTorch.
+        from ..ops.storage import memory_of
+
+        starts = [(address(a) - address(memory_of(a))) // item for a in (array, base)]
+        offset = starts[0] - starts[1]
+        if not 0 <= offset <= reach - span:
+            fail(
+                RuntimeError,
+                f"setStorage: sizes {list(array.shape)}, strides {list(stride)}, storage offset "
+                f"{offset}, and itemsize {item} are out of bounds for storage of size "
+                f"{(reach + 1) * item}",
+                "a view's memory is not that of the tensor any more of which it was taken: its "
+                "data were replaced",
+            )
+    return array.shape, stride, offset, layout
 
 
 def view_of(source: Any, outs: Any, node: Any, mode: Any) -> Any:

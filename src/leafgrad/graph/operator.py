@@ -663,7 +663,7 @@ def _usual(made: Op) -> Any:
             if r.__class__ is tuple:
                 several = True  # once and for all: the general way has such operators
                 return general(*args)
-            r = as_array(r)
+            r = _as_result(r, dense)
         elif dense and r.ndim > 1 and not r.flags.c_contiguous:
             r = np.ascontiguousarray(r)
         t = _new(Tensor)
@@ -855,7 +855,7 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
     if several:
         r = tuple(as_array(x) for x in r)
     elif r.__class__ is not _ndarray:
-        r = as_array(r)
+        r = _as_result(r, made.dense)
     elif made.dense and r.ndim > 1 and not r.flags.c_contiguous:
         r = np.ascontiguousarray(r)
     node = None
@@ -898,6 +898,16 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
     if node is not None:
         _save(made, node, 1 if made.variadic else need, tensors, params, outs, mode)
     return outs
+
+
+def _as_result(r: Any, dense: bool) -> Any:
+    """A result that is no array of NumPy's, or a scalar of its: as an array, in C's order where
+    results are. (A batch keeps the order of its examples.)"""
+    if isinstance(r, np.generic):
+        return np.asarray(r)
+    if dense and not getattr(r, "rank", 1) and r.ndim > 1 and not r.flags.c_contiguous:
+        return np.copy(r, order="C")
+    return r
 
 
 def transformed(mode: Any, made: Op, tensors: Any, params: Any, into: Any) -> Any:

@@ -53,19 +53,18 @@ def forward_name(node: Any) -> str:
     return start + end
 
 
-def fail_modified(node: Any, name: str, kept: Any, number: int = 0, tick: int | None = None,
-                  leaf: bool | None = None) -> None:  # fmt: skip
+def fail_modified(node: Any, name: str, kept: Any, number: int = 0,
+                  tick: int | None = None) -> None:  # fmt: skip
     """Raise PyTorch's error for a saved tensor that was written to before backward.
 
     `detach_()` counts as no write, but looks like one: of that this function returns, unless it
-    was the saved tensor itself that was detached. tick, leaf: when a Function saved it, and whether
-    it was a leaf then.
+    was the saved tensor itself that was detached. tick: when a Function saved it
     """
     if not needed(node, name):
         return
     if isinstance(kept, Tensor):
         array, versions, tick = kept._array, kept._versions, node.seq if tick is None else tick
-        fail_detached(node, name, kept, leaf)
+        fail_detached(node, name, kept)
     else:
         array, versions, tick = kept[:3]
     if version_at(versions, tick) == versions[COUNT]:
@@ -107,16 +106,11 @@ def needed(node: Any, name: str) -> bool:
     return any(name in made.rules[t].names for t in wanting if t in made.rules)
 
 
-def fail_detached(node: Any, name: str, tensor: Tensor, leaf: bool | None) -> None:
-    """Raise PyTorch's error for a saved tensor that was detached in place.
-
-    leaf: whether it was one when it was saved; None if its edge tells
-    """
+def fail_detached(node: Any, name: str, tensor: Tensor) -> None:
+    """Raise PyTorch's error for an operand that was detached in place."""
     op = node.op
-    if leaf is None and op and name in op.tensors:
-        edge = node.next[op.tensors.index(name)]
-        leaf = edge is None or edge._kind == TENSOR
-    if leaf is False and not has_edge(tensor):
+    edge = node.next[op.tensors.index(name)] if op and name in op.tensors else None
+    if edge is not None and edge._kind != TENSOR and not has_edge(tensor):
         fail(
             RuntimeError,
             "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."

@@ -10,12 +10,10 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..graph.function import Function
 from ..graph.modes import current
 from ..graph.source import fail
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 
 
 class BackwardHookFunction(Function):
@@ -43,7 +41,7 @@ class BackwardHook:
         self.grad_outputs: tuple[Any, ...] | None = None
         self.inputs = self.outputs = 0  # how many values go in and come out
         self.input_places: list[int] | None = None  # which of them are tensors
-        self.input_shapes: list[tuple[Any, Any]] = []  # and their shapes and dtypes
+
         self.output_places: list[int] | None = None
 
     def on_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -51,8 +49,7 @@ class BackwardHook:
         watched, self.input_places, node = _watch(args)
         self.inputs = len(args)
         if node is not None:
-            arrays = [args[i]._array for i in self.input_places or ()]
-            self.input_shapes = [(a.shape, a.dtype) for a in arrays]
+
             node.register_hook(self._inputs_done)
         return watched
 
@@ -107,12 +104,7 @@ class BackwardHook:
     def _inputs_done(self, grads: tuple[Any, ...], _: Any) -> tuple[Any, ...]:
         if self.grad_outputs is None:  # the gradient did not come through the outputs
             return grads
-        # As in PyTorch, a tensor to which no gradient flows has one of zeros here.
-        whole = [
-            wrap(np.zeros(*like)) if g is None else g
-            for g, like in zip(grads, self.input_shapes, strict=True)
-        ]
-        have = _spread(self.input_places, whole, self.inputs)
+        have = _spread(self.input_places, grads, self.inputs)
         for hook in self.hooks:
             other = hook(self.module, have, self.grad_outputs)
             if other is None:

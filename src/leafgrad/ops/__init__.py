@@ -46,6 +46,7 @@ from . import (
     mapped,  # noqa: F401 - registers rules
     matrix_functions,
     matrix_products,
+    native,
     norms,
     ordering,
     orthogonal,
@@ -70,7 +71,7 @@ FAMILIES = (
     reductions, scans, indexing, joining, scattering, shape, storage, activations, layers,
     spectral, windows, differences, distances, segments, internals,
     convolution, pooling, adaptive, grids,
-    bags, ctc, recurrent,
+    bags, ctc, recurrent, native,
     contractions, decompositions, eigen, lu, matrix_functions, matrix_products, orthogonal,
     solving, triangular,
 )  # fmt: skip

@@ -67,7 +67,7 @@ def _sought(x: Any, tables: Sequence[Any]) -> tuple[Any, Any]:
     return np.take_along_axis(seen, at, -1)[..., 0], found
 
 
-def _scattered(x: Any, indices: Any, size: Sizes) -> Any:
+def scattered(x: Any, indices: Any, size: Sizes) -> Any:
     """The sums of elements at their places in planes: f[..., *count], i[..., *count] ->
     f[..., *size]."""
     dims = len(size)
@@ -118,7 +118,7 @@ def _fractional_tables(size: Sizes, count: Sizes, samples: Any, kernel: Sizes) -
 def _to_places(grad, input, /, find, given, count):
     """Each window's gradient to its largest element."""
     size = input.shape[input.ndim - len(count) :]
-    return _scattered(grad, _sought(input, find(size, count, *given))[1], size)
+    return scattered(grad, _sought(input, find(size, count, *given))[1], size)
 
 
 @op(name="max_pool_of_places", node="GatherBackward0")
@@ -382,7 +382,7 @@ def _regathered(grad, indices, /, dims):
 @kernel
 def _summed_up(grad, indices, /, size):
     """The sums of the elements at their places in each plane."""
-    return _scattered(grad, indices, size)
+    return scattered(grad, indices, size)
 
 
 _regathered.vjp(

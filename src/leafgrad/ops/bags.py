@@ -13,7 +13,7 @@ from ..graph.source import fail
 from ..tensor import Tensor, wrap
 from .activations import kernel
 from .layers import _INDEX_KINDS, embedding_backward, renormed_rows
-from .products import legacy
+from .matrix_products import legacy
 
 __all__ = ["embedding_bag"]
 

@@ -10,6 +10,7 @@ For x > 8, J and Y of order n are sqrt(2/πx) times the real and the imaginary p
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from ..graph.operator import op, result_dtype
 from ..graph.quiet import quietly
 from ..graph.source import fail
-from .series import chebyshev, in_double
+from .series import chebyshev, in_double, power_series
 
 __all__: list[str] = []
 
@@ -313,31 +314,38 @@ def spherical_j0_of(x: Any) -> Any:
 # Ai
 
 
-def _airy_terms(count: int) -> list[float]:
+def _airy_terms(count: int) -> tuple[float, ...]:
     """The coefficients u[k] of the expansion of Ai for large arguments."""
     terms = [1.0]
     for k in range(1, count):
         terms.append(terms[-1] * (6 * k - 5) * (6 * k - 3) * (6 * k - 1) / (216 * k * (2 * k - 1)))
-    return terms
+    return tuple(terms)
 
 
 _AIRY_TERMS = _airy_terms(24)
+_AIRY_EVEN, _AIRY_ODD = _AIRY_TERMS[::2], _AIRY_TERMS[1::2]
+_DEGREE = 23
+
+
+@functools.cache
+def _airy_taylor() -> list[Any]:
+    """The coefficients of Ai's Taylor series about -9, -8, ..., 9, a column each: they follow from
+    Ai'' = x Ai."""
+    centre = np.arange(-9, 10)
+    rows = [_AIRY, _AIRY_SLOPE, centre * _AIRY / 2]
+    for n in range(3, _DEGREE + 1):
+        rows.append((centre * rows[n - 2] + rows[n - 3]) / (n * (n - 1)))
+    return rows
 
 
 def _airy_near(x: Any) -> Any:
-    """Ai between -9.5 and 9.5: its Taylor series about the nearest integer, whose terms follow
-    from Ai'' = x Ai."""
+    """Ai between -9.5 and 9.5: its Taylor series about the nearest integer."""
     centre = np.rint(np.where(np.abs(x) < 9.5, x, 0.0))
-    h = x - centre
-    place = centre.astype(np.int64) + 9
-    before, here = np.take(_AIRY, place), np.take(_AIRY_SLOPE, place)  # of order n - 2, n - 1
-    last = np.zeros_like(here)  # n - 3
-    total, power = before + here * h, h
-    for n in range(2, 24):
-        last, before, here = before, here, (centre * before + last) / (n * (n - 1))
-        power = power * h
-        total = total + here * power
-    return total
+    h, place = x - centre, centre.astype(np.int64) + 9
+    value: Any = 0.0
+    for row in reversed(_airy_taylor()):
+        value = value * h + np.take(row, place)
+    return value
 
 
 def _airy_far(x: Any) -> Any:
@@ -345,18 +353,13 @@ def _airy_far(x: Any) -> Any:
     size = np.maximum(np.abs(x), 9.0)
     root = np.sqrt(size)
     zeta = size * root * (2 / 3)
-    decay: Any = 0.0
-    for u in reversed(_AIRY_TERMS):
-        decay = u - decay / zeta
-    even: Any = 0.0
-    odd: Any = 0.0
-    for k in range(len(_AIRY_TERMS) - 2, -1, -2):
-        even, odd = (_AIRY_TERMS[k] - even / (zeta * zeta),
-                     _AIRY_TERMS[k + 1] - odd / (zeta * zeta))  # fmt: skip
-    scale = 1 / (math.sqrt(math.pi) * np.sqrt(root))
+    inverse = 1 / zeta
+    decay = np.exp(-zeta) * power_series(_AIRY_TERMS, -inverse) / 2
+    even = power_series(_AIRY_EVEN, -inverse * inverse)
+    odd = power_series(_AIRY_ODD, -inverse * inverse) * inverse
     sine, cosine = np.sin(zeta), np.cos(zeta)  # of zeta - π/4, in the next line
-    waves = ((sine + cosine) * even + (sine - cosine) * odd / zeta) * math.sqrt(0.5)
-    return scale * np.where(x > 0, np.exp(-zeta) * decay / 2, waves)
+    waves = ((sine + cosine) * even + (sine - cosine) * odd) * math.sqrt(0.5)
+    return np.where(x > 0, decay, waves) / (math.sqrt(math.pi) * np.sqrt(root))
 
 
 @in_double

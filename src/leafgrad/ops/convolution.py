@@ -20,8 +20,8 @@ from ..graph.operator import op
 from ..graph.source import fail
 from ..tensor import Tensor
 from .activations import floating, kernel, total
-from .layers import constant_pad_nd
-from .products import c_name, legacy
+from .shape import constant_pad_nd
+from .matrix_products import c_name, legacy
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d",

@@ -14,7 +14,7 @@ __all__ = ["gradient"]
 
 
 def _part(x: Tensor, dim: int, start: int, end: int) -> Tensor:
-    return x.narrow(dim, start, end - start)  # type: ignore[attr-defined,no-any-return]
+    return x.narrow(dim, start, end - start)
 
 
 def _evenly(x: Tensor, h: Any, dim: int, edge_order: int) -> Tensor:
@@ -34,7 +34,7 @@ def _evenly(x: Tensor, h: Any, dim: int, edge_order: int) -> Tensor:
 def _unevenly(x: Tensor, points: Tensor, dim: int, edge_order: int) -> Tensor:
     """The derivative along a dimension, of the parabolas through three neighbours each."""
     n = x.shape[dim]
-    widths = points.diff()  # type: ignore[attr-defined]
+    widths = points.diff()
     widths = widths.reshape((n - 1,) + (1,) * (x.ndim - 1 - dim))
     h, k = _part(widths, 0, 0, n - 2), _part(widths, 0, 1, n - 1)  # before and after a point
     one, two, three = (_part(x, dim, i, n - 2 + i) for i in range(3))
@@ -81,7 +81,8 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None,
         if several and len(spacing) != ndim:
             fail(RuntimeError, "torch.gradient expected spacing to be unspecified, a scalar, or a "
                                f"list of length equal to 'self.dim() = {ndim}', since dim argument "
-                               f"was not given, but got a list of length {len(spacing)}")  # fmt: skip
+                               f"was not given, but got a list of length "
+                               f"{len(spacing)}")  # fmt: skip
         dims = list(range(ndim))
     else:
         dims = [normal_dim(d, ndim) for d in ((dim,) if isinstance(dim, int) else dim)]

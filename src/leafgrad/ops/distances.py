@@ -88,7 +88,7 @@ distances.vjp(lambda g, x1, x2, out, p: _joint(g, x1, x2, out, p))
 # The pairs of rows of one matrix, as places above the diagonal
 
 
-@op(node="PutBackward0")
+@op(node="PutBackward0", linear=True)
 def in_triangle(input, /, n):
     """A vector's elements above the diagonal of zeros, row by row: f[n(n-1)/2] -> f[n, n]."""
     made = zeros(input, (n, n))
@@ -96,7 +96,7 @@ def in_triangle(input, /, n):
     return made
 
 
-@op(node="IndexBackward0")
+@op(node="IndexBackward0", linear=True)
 def of_triangle(input, /, n):
     """The elements above the diagonal, row by row: f[n, n] -> f[n(n-1)/2]."""
     return input[np.triu_indices(n, 1)]
@@ -136,7 +136,7 @@ _QUICK = 4096  # differences of so many elements are as quick, and exact
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
           compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:  # fmt: skip
-    """The distances of all rows of x1 to all rows of x2: f[..., p, m], f[..., r, m] -> f[..., p, r].
+    """The distances of all rows of x1 to all of x2: f[..., p, m], f[..., r, m] -> f[..., p, r].
 
     p: the order of the norm, from 0 (how many elements differ) to infinity
     compute_mode: whether Euclidean distances may come from matrix products: for more than 25 rows,
@@ -163,7 +163,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
     many = max(x1.shape[-2], x2.shape[-2]) > _MANY or compute_mode == _MODES[1]
     few = x1.shape[-2] * x2.numel() <= _QUICK
     products = p == 2 and many and not few and compute_mode != _MODES[2]
-    return distances(x1, x2, float(p), products)  # type: ignore[no-any-return]
+    return distances(x1, x2, float(p), products)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
@@ -175,7 +175,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if not p >= 0:
         fail(RuntimeError, "pdist only supports non-negative p values")
     _check_width("pdist", input)
-    return pair_distances(input, float(p))  # type: ignore[no-any-return]
+    return pair_distances(input, float(p))
 
 
 def _check_width(name: str, x: Tensor) -> None:

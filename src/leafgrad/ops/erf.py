@@ -85,14 +85,3 @@ def erf_of(x: Any) -> Any:
 def erfc_of(x: Any) -> Any:
     """1 - erf of a float32 or float64 array, accurate where it is small."""
     return _values(x, complement=True)
-
-
-def erfcx_of(x: Any) -> Any:
-    """exp(x²) erfc(x) of a float64 array: that which neither overflows nor vanishes."""
-    size = np.abs(x)
-    right = _polynomial(_TAIL[64], 1.0 - 4.0 / (size + 2.0)) / (1.0 + 2.0 * size)
-    left = np.minimum(size, 30.0)
-    coarse = np.trunc(left * 16.0) * 0.0625
-    growth = np.exp(coarse * coarse) * np.exp((left - coarse) * (left + coarse))
-    near = growth * (1.0 - x * _polynomial(_HEAD[64], x * x))
-    return np.where(left * left < 0.5, near, np.where(x < 0, 2.0 * growth - right, right))

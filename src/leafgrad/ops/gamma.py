@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .series import chebyshev, in_double, power_series
+from .series import chebyshev, in_double, power_series, steps
 
 # lgamma(x) / (x - 2) from 1.5 to 2.5, in 2(x - 2): Chebyshev coefficients, fitted at 50 digits.
 _LGAMMA = (
@@ -30,8 +30,8 @@ _BERNOULLI = (
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _FAR = 8.0  # from here on, Stirling's series
 
-_STIRLING = [b / (2 * j * (2 * j - 1)) for j, b in enumerate(_BERNOULLI[:9], 1)]
-_LOG_SLOPE = [b / (2 * j) for j, b in enumerate(_BERNOULLI[:9], 1)]
+_STIRLING = tuple(b / (2 * j * (2 * j - 1)) for j, b in enumerate(_BERNOULLI[:9], 1))
+_LOG_SLOPE = tuple(b / (2 * j) for j, b in enumerate(_BERNOULLI[:9], 1))
 
 
 def _from_integer(x: Any) -> Any:
@@ -48,10 +48,8 @@ def _lgamma_right(x: Any) -> Any:
     t = near - whole
     factor = np.where(whole < 2, near, 1) * np.where(whole < 1, near + 1, 1)
     small = t * chebyshev(_LGAMMA, 2 * t) - np.log(factor)
-    factor = np.ones_like(x)
-    for n in range(2, int(_FAR)):
-        factor = np.where(whole > n, factor * (t + n), factor)
-    small = small + np.log(factor)
+    n = steps(2, int(_FAR) - 2, x)
+    small = small + np.log(np.prod(np.where(whole > n, t + n, 1), axis=0))
     far = np.maximum(x, _FAR)
     inverse = 1 / far
     large = (far - 0.5) * np.log(far) - far + _HALF_LOG_TWO_PI
@@ -75,13 +73,10 @@ def digamma_of(x: Any) -> Any:
     """Γ'/Γ of an array: NaN at the negative integers, infinite at zero against its sign."""
     left = x < 0
     y = np.where(left, 1 - x, x)
-    moved = np.zeros_like(y)
-    for _ in range(10):
-        near = y < 10
-        moved = np.where(near, moved - 1 / y, moved)
-        y = np.where(near, y + 1, y)
+    moved = np.sum(1 / (y + steps(0, 10, y)), axis=0)
+    y = y + 10
     inverse = 1 / y
-    value = moved + np.log(y) - 0.5 * inverse
+    value = np.log(y) - 0.5 * inverse - moved
     square = inverse * inverse
     value = value - square * power_series(_LOG_SLOPE, square)
     offset = _from_integer(x)
@@ -97,18 +92,18 @@ _DIRECT = 10  # terms that are added up before the Euler-Maclaurin formula takes
 
 def _zeta_right(x: Any, q: Any) -> Any:
     """Σ (q + k)^-x over k >= 0, of x > 1 and q > 0."""
-    total = q**-x
-    for k in range(1, _DIRECT):
-        total = total + (q + k) ** -x
     end = q + _DIRECT
+    total = np.sum((q + steps(0, _DIRECT, end + x)) ** -x, axis=0)
     last = end**-x
     total = total + end ** (1 - x) / (x - 1) + last / 2
-    rising = x / end  # x (x + 1) ... (x + 2j - 2) / end^(2j - 1)
-    for j, c in enumerate(_ZETA):
-        term = c * rising * last
-        total = total + np.where(np.isfinite(term), term, 0)
-        rising = rising * ((x + 2 * j + 1) / end) * ((x + 2 * j + 2) / end)
-    return total
+    # x (x + 1) ... (x + 2j) / end^(2j + 1), times `last`, for j from 0 on
+    j = steps(1, len(_ZETA) - 1, end + x)
+    first = np.expand_dims(x / end * last, 0)
+    rising = np.cumprod(
+        np.concatenate([first, (x + 2 * j - 1) * (x + 2 * j) / (end * end)]), axis=0
+    )
+    weights = np.reshape(np.array(_ZETA), (len(_ZETA), *j.shape[1:]))
+    return total + np.sum(weights * np.where(np.isfinite(rising), rising, 0), axis=0)
 
 
 def zeta_of(x: Any, q: Any) -> Any:

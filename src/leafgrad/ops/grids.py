@@ -20,7 +20,7 @@ from ..graph.operator import op
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
 from .activations import kernel
-from .products import legacy
+from .matrix_products import legacy
 
 __all__ = [
     "affine_grid_generator", "channel_shuffle", "grid_sampler", "grid_sampler_2d",

@@ -46,7 +46,7 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
     if out is not None:
         if out.dtype is not uint64:
             fail(RuntimeError, f"Expected result to be of dtype uint64, but got {out.dtype.legacy}")
-        return write_out("hash_tensor", out, hash_tensor, (input, dim), {"keepdim": keepdim})  # type: ignore[no-any-return]
+        return write_out("hash_tensor", out, hash_tensor, (input, dim), {"keepdim": keepdim})
     array = input._array
     if array.dtype.kind == "c":
         fail(NotImplementedError, f"\"xor_sum_cpu\" not implemented for '{input.dtype.legacy}'")
@@ -57,7 +57,7 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
                                "input.numel() == 0. Specify the reduction dim with the 'dim' "
                                "argument.")  # fmt: skip
         not_empty(input, d, "hash_tensor")
-    return xor_of_bits(input, d, keepdim)  # type: ignore[no-any-return]
+    return xor_of_bits(input, d, keepdim)
 
 
 # Pieces
@@ -94,7 +94,7 @@ def _chunk_cat(tensors: Sequence[Tensor], dim: int, num_chunks: int, *,
         missing = -t.shape[dim] % num_chunks
         padded = constant_pad_nd(t, (0, 0) * (t.ndim - 1 - dim) + (0, missing))
         width = math.prod(padded.shape[dim:]) // num_chunks
-        chunks.append(padded.reshape((*t.shape[:dim], num_chunks, width)))  # type: ignore[attr-defined]
+        chunks.append(padded.reshape((*t.shape[:dim], num_chunks, width)))
     return cat(chunks, dim + 1, out=out)
 
 
@@ -109,14 +109,14 @@ def _limited(input: Tensor, indices: Sequence[Tensor]) -> list[Tensor]:
 def _unsafe_masked_index(self: Tensor, mask: Tensor, indices: Sequence[Tensor],
                          fill: float) -> Tensor:  # fmt: skip
     """The elements at indices where the mask holds, `fill` elsewhere. No index is checked."""
-    found = self[tuple(_limited(self, indices))]  # type: ignore[index]
-    return where(mask, found, fill)  # type: ignore[no-any-return]
+    found = self[tuple(_limited(self, indices))]
+    return where(mask, found, fill)
 
 
 def _unsafe_masked_index_put_accumulate(self: Tensor, mask: Tensor, indices: Sequence[Tensor],
                                         values: Tensor) -> Tensor:  # fmt: skip
     """A copy with values added at indices where the mask holds. No index is checked."""
-    masked = values.masked_fill(mask.logical_not(), 0)  # type: ignore[attr-defined]
+    masked = values.masked_fill(mask.logical_not(), 0)
     return index_put(self, _limited(self, indices), masked, True)
 
 
@@ -125,7 +125,7 @@ def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_
     """The gradient for the input of a softmax, of its result and the gradient of that."""
     if grad_input is not None:
         return write_out("_softmax_backward_data", grad_input, _softmax_backward_data,
-                         (grad_output, output, dim, input_dtype), {})  # type: ignore[no-any-return]  # fmt: skip
+                         (grad_output, output, dim, input_dtype), {})  # fmt: skip
     dim = normal_dim(dim, output.ndim)
     for tensor in (output, grad_output):
         if tensor.dtype is not input_dtype:

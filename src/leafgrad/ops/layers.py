@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..dtypes import F32, F64, finfo
+from ..dtypes import F32, F64, finfo, float32
 from ..duck import Duck, take, whole, zeros
 from ..generator import default_generator
 from ..graph.inplace import store
@@ -767,6 +767,9 @@ def scaled_dot_product_attention(
         value = value.repeat_interleave(heads // value.shape[-3], -3)  # type: ignore[attr-defined]
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
+    kind = query.dtype
+    if kind.itemsize == 2:
+        query, key, value = (cast(t, float32) for t in (query, key, value))
     scores = matmul(query * scale, key.transpose(-2, -1))  # type: ignore[attr-defined]
     if is_causal:
         hidden = ~np.tri(query.shape[-2], key.shape[-2], dtype=bool)
@@ -779,4 +782,4 @@ def scaled_dot_product_attention(
         weights = softmax(scores, -1)
     else:
         weights = safe_softmax(scores, scores.ndim - 1)
-    return matmul(dropped(weights, dropout_p, True, False), value)
+    return cast(matmul(dropped(weights, dropout_p, True, False), value), kind)

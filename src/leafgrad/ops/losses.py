@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..duck import whole
+from ..duck import take, whole
 from ..graph.modes import no_grad
 from ..graph.operator import op
 from ..graph.source import fail, failure
@@ -345,8 +345,8 @@ def _counted(target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     if weight is None:
         return kept, None
     if kept is None:
-        return None, np.take(weight, target)
-    return kept, np.where(kept, np.take(weight, np.where(kept, target, 0)), 0)
+        return None, take(weight, target)
+    return kept, np.where(kept, take(weight, np.where(kept, target, 0)), 0)
 
 
 def _weight_sum(target: Any, kept: Any, share: Any, like: Any) -> Any:
@@ -656,7 +656,7 @@ def _margins(input: Any, target: Any, weight: Any, margin: float) -> tuple[Any, 
     own = np.equal(np.arange(rows.shape[1]), np.expand_dims(flat, 1))
     right = np.add.reduce(np.where(own, rows, 0), axis=1, keepdims=True)
     gaps = np.where(own, 0, np.maximum(margin - right + rows, 0))
-    return gaps, own, 1 if weight is None else np.expand_dims(np.take(weight, flat), 1)
+    return gaps, own, 1 if weight is None else np.expand_dims(take(weight, flat), 1)
 
 
 def _multi_margin_rule(g, input, target, weight, p, margin, reduction):

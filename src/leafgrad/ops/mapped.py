@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..duck import BATCH_RULES, computed
+from ..graph.operator import OPS
 from . import (
     adaptive,
     convolution,
@@ -30,12 +31,20 @@ from . import (
 # Each rule gets the level, then the arguments. `batched` is loaded where it is used: only `vmap` is.
 
 
-def _parts(level: Any, arrays: Any) -> tuple[list[Any], int]:
-    """Arrays with the batch axis in front, all of one size, and that size."""
+def _parts(level: Any, arrays: Any, cores: Any = None) -> tuple[list[Any], int]:
+    """Arrays with the batch axis in front, all of one size, and that size.
+
+    cores: how many of each array's dimensions are not those of a batch of its own
+    """
     from ..graph.batched import aligned, here, rank_of, widened
 
     size = max(len(a.data) for a in arrays if here(a, level))
-    return [a if a is None else widened(aligned(a, level, rank_of(a)), size) for a in arrays], size
+    ranks = [rank_of(a) for a in arrays]
+    if cores is not None:
+        lead = max(n - core for n, core in zip(ranks, cores, strict=True))
+        ranks = [lead + core for core in cores]
+    return [a if a is None else widened(aligned(a, level, n), size)
+            for a, n in zip(arrays, ranks, strict=True)], size  # fmt: skip
 
 
 def _batched(level: Any, found: Any) -> Any:
@@ -51,11 +60,7 @@ def _leading(forward: Any, cores: tuple[int, ...]) -> None:
     """The operator takes batches. cores: how many dimensions of each array are not the batch's."""
 
     def rule(level: Any, *args: Any) -> Any:
-        from ..graph.batched import aligned, rank_of
-
-        arrays = args[: len(cores)]
-        lead = max(rank_of(a) - core for a, core in zip(arrays, cores, strict=True))
-        data = [aligned(a, level, lead + core) for a, core in zip(arrays, cores, strict=True)]
+        data, _ = _parts(level, args[: len(cores)], cores)
         return _batched(level, computed(forward, *data, *args[len(cores) :]))
 
     BATCH_RULES[forward] = rule
@@ -65,11 +70,7 @@ def _vectors(forward: Any) -> None:
     """`_leading`, of systems whose right sides may be vectors: their third argument tells."""
 
     def rule(level: Any, *args: Any) -> Any:
-        from ..graph.batched import aligned, rank_of
-
-        core = 1 if args[2] else 2
-        lead = max(rank_of(args[0]) - 2, rank_of(args[1]) - core)
-        data = [aligned(args[0], level, lead + 2), aligned(args[1], level, lead + core)]
+        data, _ = _parts(level, args[:2], (2, 1 if args[2] else 2))
         found = computed(forward, *data, *args[2:])
         # What does not apply is empty, without a batch.
         return _batched(level, tuple(x[None] if x.shape == (0,) else x for x in found))
@@ -121,10 +122,14 @@ def _windows(forward: Any, count: int) -> None:
 _PLANES = [
     (pooling._to_largest, 2), (pooling._of_largest, 2), (adaptive._regathered, 2),
     (adaptive._summed_up, 2), *[(call, 2) for call in adaptive._UNPOOL.values()],
+    *[(call, 1) for pair in pooling._MAX_POOLS.values() for call in pair],
+    *[(call, 1) for call in pooling._MEAN_POOLS.values()],
     (grids._pixel_shuffle, 1), (grids._pixel_unshuffle, 1),
 ]  # fmt: skip
 for _call, _count in _PLANES:
     _planes(_call.op.forward, _count)
+for _name in ("avg_pool2d_backward", "avg_pool3d_backward"):
+    _planes(OPS[_name].forward, 1)
 for _call in (adaptive._to_places, adaptive._of_places):
     _windows(_call.op.forward, 2)
 for _call in (*adaptive._ADAPTIVE_MAX.values(), *adaptive._FRACTIONAL_MAX.values()):

@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from .activations import floating, kernel
 from .comparison import kept
 from .convolution import Sizes, listed, positions
-from .products import c_name
+from .matrix_products import c_name
 
 __all__ = [
     "avg_pool1d", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d",

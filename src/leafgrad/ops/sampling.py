@@ -262,7 +262,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     if out is not None:
         check_writable(out, False)
         drawn = bernoulli(input.detach(), p, generator=generator)
-        return write_out("bernoulli", out, lambda: cast(drawn, out.dtype), (), {})  # type: ignore[no-any-return]
+        return write_out("bernoulli", out, lambda: cast(drawn, out.dtype), (), {})
     if p is not None:
         return wrap(np.empty_like(input._array)).bernoulli_(p, generator=generator)  # type: ignore[attr-defined,no-any-return]
     array = input._array

@@ -160,4 +160,4 @@ def segment_reduce(data: Tensor, reduce: str, *, lengths: Tensor | None = None,
     if ends.size and (np.max(ends) > data.shape[axis] or np.min(starts) < 0):
         fail(IndexError, f"segment_reduce(): {name} reach beyond the {data.shape[axis]} elements "
                          "of the dimension")  # fmt: skip
-    return segments(data, wrap(starts), wrap(ends), reduce, axis, initial)  # type: ignore[no-any-return]
+    return segments(data, wrap(starts), wrap(ends), reduce, axis, initial)

@@ -16,8 +16,8 @@ from ..tensor import Tensor
 from .arithmetic import widely
 from .bessel import no_tensor, refuse_complex, refuse_narrow
 from .elementwise import erfc
-from .erf import erfc_of, erfcx_of
-from .erfinv import ndtri_of
+from .erf import erfc_of
+from .erfinv import erfcx_of, ndtri_of
 from .gamma import zeta_of
 from .series import in_double
 

@@ -43,7 +43,7 @@ def _check_width(input: Any) -> None:
                            f"{from_numpy_dtype(input.dtype).legacy}")  # fmt: skip
 
 
-@op(node="FftC2CBackward0")
+@op(node="FftC2CBackward0", linear=True)
 def fft_c2c(input, /, dim, norm, forward):
     """Σ x[j] exp(∓2πi jk/n) of complex numbers over the dimensions `dim` (- if `forward`)."""
     if not dim:
@@ -57,7 +57,7 @@ def fft_c2c(input, /, dim, norm, forward):
     return np.fft.ifftn(input, axes=dim, norm=_INVERSE[norm])
 
 
-@op(node="FftR2CBackward0", check=_check_width)
+@op(node="FftR2CBackward0", linear=True, check=_check_width)
 def fft_r2c(input, /, dim, norm, onesided):
     """The forward transform of real numbers. onesided: of the last one of `dim` only the first
     n // 2 + 1 frequencies; the others are the conjugates of those."""
@@ -66,7 +66,7 @@ def fft_r2c(input, /, dim, norm, onesided):
     return np.fft.fftn(input, axes=dim, norm=_FORWARD[norm])
 
 
-@op(node="FftC2RBackward0")
+@op(node="FftC2RBackward0", linear=True)
 def fft_c2r(input, /, dim, norm, size):
     """The inverse transform of one-sided frequencies to real numbers, of which there are `size`
     along the last one of `dim`."""
@@ -497,7 +497,7 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
          normalized: bool = False, onesided: bool | None = None,
          return_complex: bool | None = None,
          align_to_window: bool | None = None) -> Tensor:  # fmt: skip
-    """Fourier transforms of overlapping parts of signals: f[batch, time] -> c[batch, frequency, frame].
+    """Fourier transforms of overlapping parts: f[batch, time] -> c[batch, frequency, frame].
 
     n_fft: points of a transform; hop_length: from one frame to the next (n_fft // 4)
     win_length, window: size and weights of a frame; zeros on both sides fill it up to n_fft
@@ -523,7 +523,7 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     signal = input
     if center:
         many = (1,) * max(0, 3 - input.ndim) + tuple(input.shape)
-        padded = pad(input.reshape(many), (n_fft // 2, n_fft // 2), pad_mode)  # type: ignore[attr-defined]
+        padded = pad(input.reshape(many), (n_fft // 2, n_fft // 2), pad_mode)
         signal = padded.reshape(tuple(padded.shape)[3 - max(3, input.ndim) - input.ndim :])
     if return_complex is None and not whole:
         fail(RuntimeError, "stft requires the return_complex parameter be given for real inputs, "
@@ -543,7 +543,7 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     check(signal.dtype.category >= 2, ": expected a tensor of floating point or complex values")
     check(1 <= signal.ndim <= 2, ": expected a 1D or 2D tensor")
     if signal.ndim == 1:
-        signal = signal.unsqueeze(0)  # type: ignore[attr-defined]
+        signal = signal.unsqueeze(0)
     size = signal.shape[1]
     check(0 < n_fft <= size, f": expected 0 < n_fft < {size}, but got n_fft={n_fft}")
     check(hop > 0, f": expected hop_length > 0, but got hop_length={hop}")
@@ -556,7 +556,7 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     if align_to_window:
         left = (n_fft - length) // 2
         signal = constant_pad_nd(signal, (left, n_fft - length - left))
-    frames = signal.unfold(1, n_fft, hop)  # type: ignore[attr-defined]
+    frames = signal.unfold(1, n_fft, hop)
     if window is not None or length < n_fft:
         frames = frames * _centred(window, length, n_fft, signal)
     norm = "ortho" if normalized else "none"
@@ -616,7 +616,7 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     if return_complex:
         _one_sided(half, True)
     weights = _centred(window, window_length, n_fft, input)
-    spectra = (input if input.ndim == 3 else input.unsqueeze(0)).transpose(1, 2)  # type: ignore[attr-defined]
+    spectra = (input if input.ndim == 3 else input.unsqueeze(0)).transpose(1, 2)
     norm = "ortho" if normalized else "n"
     if return_complex:
         parts = fft_c2c(spectra, (2,), norm, False)
@@ -625,7 +625,7 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
         parts = fft_c2r(spectra, (2,), norm, n_fft)
     size = n_fft + hop * (frames - 1)
     signal = unfold_backward(parts * weights, (parts.shape[0], size), 1, n_fft, hop)
-    squares = (weights * weights).expand(1, frames, n_fft)  # type: ignore[attr-defined]
+    squares = (weights * weights).expand(1, frames, n_fft)
     overlap = unfold_backward(squares, (1, size), 1, n_fft, hop)
     first = n_fft // 2 if center else 0
     if length is not None:

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..dtypes import dtype, from_numpy_dtype
 from ..duck import Duck, address, zeros
-from ..graph.inplace import check_writable
+from ..graph.inplace import check_writable, rebase
 from ..graph.modes import current
-from ..graph.node import edge_of
+from ..graph.node import Fixed, edge_of
 from ..graph.operator import op
 from ..graph.saved import bump
 from ..graph.source import fail, here
 from ..tensor import Tensor, normal_dim, wrap
+from .arithmetic import without_derivative
 from .shape import check_part, copying, reshaping, view_op, viewed
 
 __all__ = ["as_strided", "as_strided_copy", "as_strided_scatter", "is_same_size"]
@@ -387,8 +388,10 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
          stride: Any = None) -> Tensor:  # fmt: skip
     """Make this tensor see the memory of another tensor, or of a storage; none: no memory."""
     recording = current().grad and self.requires_grad
-    if self._inference or (recording and edge_of(self) is self):
-        check_writable(self, recording)
+    before = None
+    if self._inference or recording:
+        check_writable(self, recording, "set_")
+        before = Fixed(edge_of(self)) if recording else None
     kind = self._array.dtype
     if source is None:
         self._array = np.empty(0, kind)
@@ -405,4 +408,15 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
         steps = strides_of(np.empty(shape, np.uint8)) if stride is None else stride
         self._array = _window(memory, _place(whole, shape, steps, storage_offset)[:3])
     bump(self, here())
+    if before is not None:
+        passed = wrap(self._array)
+        passed._edge = before
+        rebase(self, _other_memory(passed)._edge)
     return self
+
+
+@without_derivative
+@op(name="set_", node="NotImplemented")
+def _other_memory(input):
+    """A tensor after `set_`, whose gradient has nowhere to go."""
+    return input

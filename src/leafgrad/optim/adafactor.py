@@ -78,7 +78,7 @@ class Adafactor(Optimizer):
         if g.ndim > 1:
             rows = _moved(state["row_var"], square.mean(-1, keepdims=True), fresh, wide)
             columns = _moved(state["col_var"], square.mean(-2, keepdims=True), fresh, wide)
-            mean = np.maximum(rows.mean(-2, keepdims=True), least * least)
+            mean = np.maximum(rows.mean(-2, keepdims=True), least)
             square = np.matmul(rows, columns) / mean
         else:
             square = _moved(state["variance"], square, fresh, wide)

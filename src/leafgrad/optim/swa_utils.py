@@ -218,8 +218,7 @@ def swap_in_optimizer_params_and_state(optimizer: Optimizer,
     params = dict(zip(chain.from_iterable(g["params"] for g in others), given, strict=True))
     try:
         optimizer.param_groups = [
-            {**group, "params": [params[n] for n in group["params"]]}
-            for group in others
+            {**group, "params": [params[n] for n in group["params"]]} for group in others
         ]
         optimizer.state = type(state)(dict)
         for key, kept in swapin_optim_state["state"].items():

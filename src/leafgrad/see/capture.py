@@ -131,6 +131,10 @@ class _Capture:
                 return 1
             if saved.get("reduction") not in ("mean", "none"):
                 return None
+        if op_name(fn) == "nll_loss":  # the mean is over the targets that count
+            target = None if len(sources) < 2 or sources[1] is None else self.values[sources[1]]
+            ignored = saved.get("ignore_index")
+            return None if target is None else int((np.asarray(target) != ignored).sum())
         return math.prod(shape) // max(math.prod(fn.shape), 1)
 
     def _leaf(self, leaf: Any, source: Source | None, fn: Any) -> int:

@@ -55,7 +55,7 @@ class Group:
 
     @property
     def note(self) -> str:
-        return " · ".join(filter(None, (self.subtitle, f"{self.count} nodes")))
+        return " · ".join(filter(None, (self.subtitle, f"{self.count} node{'s' * (self.count != 1)}")))
 
 
 def fold(graph: Graph, values: bool = False) -> list[Group]:

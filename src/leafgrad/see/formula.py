@@ -143,7 +143,7 @@ class _Parser:
                 if not self.take(")"):
                     raise _Unreadable
                 break
-        return tuple(found)
+        return tuple(_bare(argument) for argument in found)
 
 
 @lru_cache(8192)
@@ -245,6 +245,8 @@ def _ml(tree: Tree) -> str:
 
 
 def _ml_name(name: str) -> str:
+    if name == "Σ":
+        return "<mo>Σ</mo>"
     base, _, index = name.partition("_") if re.fullmatch(r"[^\W\d_]_\d+", name) else (name, "", "")
     mark = f"<mi>{escape(_GREEK.get(base, base))}</mi>"
     return f"<msub>{mark}<mn>{index}</mn></msub>" if index else mark

@@ -183,12 +183,13 @@ class Writer:
         if id(placed) not in self.places:
             self.places[id(placed)] = len(self.shapes)
             self.layouts.append(placed)
+            # Each piece of a route is upright at its ends: these are enough to draw it.
             self.shapes.append({
-                "w": _r(placed.width), "h": _r(placed.height),
-                "boxes": [_r(v) for b in placed.boxes for v in (b.x, b.y, b.width, b.height)],
+                "w": round(placed.width), "h": round(placed.height),
+                "boxes": [round(v) for b in placed.boxes for v in (b.x, b.y, b.width, b.height)],
                 "routes": [
-                    [[_r(v) for p in r.points for v in p], int(r.branch),
-                     *([_r(v) for v in r.label] if r.label else ())]
+                    [[round(v) for p in r.points[::3] for v in p], int(r.branch),
+                     *(map(round, r.label) if r.label else ())]
                     for r in placed.routes
                 ],
             })  # fmt: skip
@@ -212,11 +213,6 @@ def _text(node: GNode) -> str:
     expression = node.source.expression if node.source else ""
     text = node.name or expression
     return text if text and len(text) <= 26 and "\n" not in text else node.name or "out"
-
-
-def _r(value: float) -> float:
-    rounded = round(value, 1)
-    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _summary(summary: Summary, total: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
+from .linear import NonDynamicallyQuantizableLinear
 
 __all__ = [
     "CELU",
@@ -26,6 +27,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",
@@ -438,3 +440,86 @@ class Softmax2d(Module):
                 f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
             )
         return F.softmax(input, -3)
+
+
+class MultiheadAttention(Module):
+    """Attention with several heads: query f[l, n, embed_dim], key f[s, n, kdim], value
+    f[s, n, vdim] -> f[l, n, embed_dim]; batch_first: f[n, l, ...]; the batch may lack.
+
+    in_proj_weight: f[3 embed_dim, embed_dim], or q_proj_weight, k_proj_weight and v_proj_weight
+    where kdim or vdim is another; in_proj_bias: f[3 embed_dim]; out_proj: a Linear. dropout: of the
+    weights; add_bias_kv: one more key and value, learned; add_zero_attn: one more of zeros
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+                 vdim: int | None = None, batch_first: bool = False, device: Any = None,
+                 dtype: Any = None) -> None:  # fmt: skip
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError("embed_dim and num_heads must be greater than 0, got "
+                             f"embed_dim={embed_dim} and num_heads={num_heads} instead")  # fmt: skip
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
+        self._qkv_same_embed_dim = self.kdim == self.vdim == embed_dim
+        self.num_heads, self.dropout, self.batch_first = num_heads, dropout, batch_first
+        self.head_dim = embed_dim // num_heads
+        assert embed_dim % num_heads == 0, "embed_dim must be divisible by num_heads"
+        same = self._qkv_same_embed_dim
+        sizes = {"in_proj_weight": (3 * embed_dim, embed_dim)} if same else {
+            "q_proj_weight": (embed_dim, embed_dim), "k_proj_weight": (embed_dim, self.kdim),
+            "v_proj_weight": (embed_dim, self.vdim),
+        }  # fmt: skip
+        for name, size in sizes.items():
+            setattr(self, name, Parameter(empty(size, device=device, dtype=dtype)))
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if name not in sizes:
+                self.register_parameter(name, None)
+        made = Parameter(empty(3 * embed_dim, device=device, dtype=dtype)) if bias else None
+        self.register_parameter("in_proj_bias", made)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
+        self.bias_k = self.bias_v = None
+        if add_bias_kv:
+            self.bias_k = Parameter(empty((1, 1, embed_dim), device=device, dtype=dtype))
+            self.bias_v = Parameter(empty((1, 1, embed_dim), device=device, dtype=dtype))
+        self.add_zero_attn = add_zero_attn
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if getattr(self, name) is not None:
+                init.xavier_uniform_(getattr(self, name))
+        if self.in_proj_bias is not None:
+            init.constant_(self.in_proj_bias, 0.0)
+            init.constant_(self.out_proj.bias, 0.0)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
+
+    def forward(self, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
+                need_weights: bool = True, attn_mask: Any = None,
+                average_attn_weights: bool = True,
+                is_causal: bool = False) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+        """(output, weights): the weights f[n, l, s], of each head with average_attn_weights=False,
+        None with need_weights=False.
+
+        key_padding_mask: keys that are not seen, [n, s]; attn_mask: for each query the keys that
+        it does not see, [l, s] or [n · heads, l, s]: True, or numbers to add
+        """
+        turned = self.batch_first and query.dim() == 3
+        if turned:
+            same, all_same = key is value, query is key is value
+            query = query.transpose(1, 0)
+            key = query if all_same else key.transpose(1, 0)
+            value = key if same else value.transpose(1, 0)
+        out: Any
+        out, weights = F.multi_head_attention_forward(
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight,
+            self.in_proj_bias, self.bias_k, self.bias_v, self.add_zero_attn, self.dropout,
+            self.out_proj.weight, self.out_proj.bias, self.training, key_padding_mask,
+            need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights,
+            is_causal=is_causal,
+        )  # fmt: skip
+        return out.transpose(1, 0) if turned else out, weights
