@@ -599,7 +599,7 @@ class Writer:
         """What to change in place: mostly no leaf that requires grad, for that is an error."""
 
         def fits(t: torch.Tensor) -> bool:  # of two errors at once, which is raised is an accident
-            return t.dtype.is_floating_point or dense(t)
+            return t.dtype.is_floating_point or (dense(t) and not t.is_inference())
 
         if self.rng.random() < 0.95:
             return self.some(lambda t: fits(t) and not (t.requires_grad and t.is_leaf))

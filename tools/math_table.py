@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,12 +41,12 @@ twice the precision. `tools/minimax.py` derives the polynomials; `tools/math_tab
 """
 
 
-def best(f: Callable[[], object], size: int) -> float:
-    """ns per element, the best of many."""
+def best(size: int, f: Callable[..., object], *args: Any, **options: Any) -> float:
+    """ns per element of a call, the best of many."""
     times = []
     for _ in range(40 if size < 500_000 else 15):
         start = time.perf_counter()
-        f()
+        f(*args, **options)
         times.append(time.perf_counter() - start)
     return min(times) / size * 1e9
 
@@ -108,14 +109,18 @@ def row(name: str, dtype: str) -> str:
     worst = [f"{a[error.argmax()]:.9g}" for a in x]
     timed = arguments(name, dtype, 65_536)
     out = np.empty_like(timed[0])
-    mine = best(lambda: run(*timed, out), out.size)
+    mine = best(out.size, run, *timed, out)
     ufunc = getattr(np, name, None)
-    theirs = f"{best(lambda: ufunc(*timed, out=out), out.size):.2f}" if ufunc else "–"
+    theirs = f"{best(out.size, ufunc, *timed, out):.2f}" if ufunc else "–"
     print(f"{name:12}{dtype:9}{error.max():.3f} ulp  {mine:.2f} ns, NumPy {theirs}")
     return (
         f"| `{name}` | {error.max():.2f} | {error.mean():.2f} | {', '.join(worst)} | {y.size:,} "
         f"| {mine:.2f} | {theirs} |"
     )
+
+
+def numpys_sigmoid(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    return np.divide(1, 1 + np.exp(-x), out=out)
 
 
 def eager_rows() -> list[str]:
@@ -126,20 +131,16 @@ def eager_rows() -> list[str]:
             for size in (65_536, 1_000_000):
                 (x,) = arguments(name, dtype, size)
                 out = np.empty_like(x)
-                ufunc = getattr(np, name, None)
-                if name == "sigmoid":
-                    theirs = best(lambda: 1 / (1 + np.exp(-x)), size)
-                elif ufunc is None:
-                    import scipy.special
-
-                    theirs = best(lambda: scipy.special.erf(x, out=out), size)
+                if name == "erf":
+                    import scipy.special as module
                 else:
-                    theirs = best(lambda: ufunc(x, out=out), size)
-                f = kernels.unary(name, dtype)
-                cells.append(f"{theirs:.2f}")
+                    module = np
+                other = numpys_sigmoid if name == "sigmoid" else getattr(module, name)
+                cells.append(best(size, other, x, out))
                 for n in (1, 2):
-                    cells.append(f"{best(lambda: f(x, out, threads=n), size):.2f}")
-            rows.append(f"| `{name}` | {dtype} | {' | '.join(cells)} |")
+                    cells.append(best(size, kernels.unary(name, dtype), x, out, threads=n))
+            times = " | ".join(f"{c:.2f}" for c in cells)
+            rows.append(f"| `{name}` | {dtype} | {times} |")
             print(rows[-1])
     return rows
 

@@ -55,7 +55,7 @@ def _released(results: Any, create_graph: bool) -> Any:
     return tuple(_released(each, create_graph) for each in results)
 
 
-def _as_given(results: tuple[Any, ...], several: bool) -> Any:
+def _as_given(results: Any, several: bool) -> Any:
     return results if several else results[0]
 
 
@@ -324,10 +324,9 @@ def _forward_jacobian(func: Any, inputs: Any, strict: bool, vectorize: bool) -> 
         pushed = examples.out_of(wrap(np.zeros_like(out._array)) if t is None else t)
         shape = tuple(pushed.shape[1:])
         columns = pushed.movedim(0, -1).split(sizes, dim=-1)
-        blocks.append(_as_given(tuple(
-            c.reshape((*shape, *x.shape)) for c, x in zip(columns, given, strict=True)
-        ), several))  # fmt: skip
-    return _as_given(tuple(blocks), several_outs)
+        parts = [c.reshape((*shape, *x.shape)) for c, x in zip(columns, given, strict=True)]
+        blocks.append(_as_given(parts, several))
+    return _as_given(blocks if several else tuple(blocks), several_outs)  # lists, as PyTorch's
 
 
 # Hessians

@@ -43,7 +43,7 @@ from .node import (
     edge_of,
     function_of,
 )
-from .operator import FREEABLE
+from .operator import FREEABLE, _values
 from .saved import bump
 from .source import fail, here, warn_once
 
@@ -250,10 +250,12 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
     task.current = node
     try:
         if node.fills or any(g is not None for g in arrived):
-            value = gathered(node, arrived) if node.outputs > 1 else arrived[0]
+            value = gathered(node, arrived) if isinstance(node.out_dtype, tuple) else arrived[0]
             run_node = node.differentiate if task.watch is None else task.watch.node(node)
             grads = run_node(value, needs, recorded)
         else:
+            if node.op is not None:
+                _values(node, recorded)  # whether what was saved is still unchanged
             grads = ()
     except Exception:
         if task.anomaly is not None:
@@ -263,11 +265,15 @@ def visit(node: Any, g: Any, pending: dict[Any, Any], task: Walk) -> Any:
         task.current = before
     if len(grads) != len(node.next):
         grads = (*grads, *[None] * (len(node.next) - len(grads)))
+    given = grads
     grads = tuple(d if n else None for d, n in zip(grads, needs, strict=True))
     if task.anomaly:
         anomaly.look(task, node, arrived, grads)
     if extra is not None and extra.hooks:
-        grads = run_hooks(node, extra, fixed(node, grads), arrived, recorded)
+        # Hooks see all that a Function gave, also for inputs that want none.
+        given = run_hooks(node, extra, fixed(node, given if node.fills else grads), arrived,
+                          recorded)  # fmt: skip
+        grads = tuple(d if n else None for d, n in zip(given, needs, strict=True))
     return grads
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.operator import op
+from ..graph.source import fail
 from ..tensor import Tensor, normal_dim
 from . import FAMILIES
 from .activations import kernel, safe_softmax
@@ -26,6 +27,9 @@ class Packet:
         self.__name__, self.__doc__ = function.__name__, function.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "out" in kwargs:
+            fail(RuntimeError, "Overloaded torch operator invoked from Python failed to match any "
+                               "schema:")  # fmt: skip
         return self._function(*args, **kwargs)
 
     def __getattr__(self, overload: str) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import F32, uint8
+from ..dtypes import get_default_dtype, uint8
 from ..generator import default_generator
 from ..graph.modes import no_grad
-from ..graph.operator import op, write_out
+from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
 from . import layers, losses
@@ -62,12 +62,11 @@ def native_batch_norm(input: Tensor, weight: Any, bias: Any, running_mean: Any, 
     if out is not None:
         return write_out("native_batch_norm", out, native_batch_norm, given, {})  # type: ignore
     array = input._array
+    kind = next((t._array.dtype for t in (weight, bias, running_mean) if t is not None), array.dtype)
+    mean = rate = np.empty(0, kind)
     if training:
         axes = (0, *range(2, array.ndim))
-        mean, rate = (s.reshape(-1) for s in _statistics(array, axes, eps))
-    else:
-        kind = F32 if array.dtype.itemsize == 2 else array.dtype
-        mean, rate = np.empty(0, kind), np.empty(0, kind)
+        mean, rate = (s.reshape(-1).astype(kind) for s in _statistics(array, axes, eps))
     found = normalised_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
     return found, wrap(mean), wrap(rate)
 
@@ -82,13 +81,9 @@ def _native_batch_norm_legit(input: Tensor, weight: Any, bias: Any, *rest: Any,
 
 
 def _batch_norm_with_update(input: Tensor, weight: Any, bias: Any, running_mean: Any,
-                            running_var: Any, momentum: float, eps: float, *,
-                            out: Any = None) -> Any:  # fmt: skip
+                            running_var: Any, momentum: float, eps: float) -> Any:  # fmt: skip
     """`native_batch_norm` in training, and an empty tensor."""
-    given = (input, weight, bias, running_mean, running_var, momentum, eps)
-    if out is not None:
-        return write_out("_batch_norm_with_update", out, _batch_norm_with_update, given, {})
-    found = native_batch_norm(*given[:5], True, momentum, eps)
+    found = native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
     return *found, wrap(np.empty(0, uint8.numpy))
 
 
@@ -98,7 +93,8 @@ def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: An
     for those taken together."""
     found = layers.layer_norm(input, normalized_shape, weight, bias, eps)
     axes = tuple(range(-len(tuple(normalized_shape)), 0))
-    mean, rate = _statistics(input._array, axes, eps)
+    kind = next((t._array.dtype for t in (weight, bias) if t is not None), input._array.dtype)
+    mean, rate = (s.astype(kind) for s in _statistics(input._array, axes, eps))
     return found, wrap(mean), wrap(rate)
 
 
@@ -115,6 +111,9 @@ def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: i
     mean = x.mean(2)
     variance = ((x - mean.unsqueeze(2)) ** 2).mean(2)
     return found, mean.to(input.dtype), (variance + eps).rsqrt().to(input.dtype)
+
+
+EXACT_OUT["native_batch_norm"] = "expected scalar type {want} but found {have}"
 
 
 # Dropout
@@ -138,8 +137,8 @@ feature_alpha_dropout_ = _in_place("feature_alpha_dropout_", feature=True, alpha
 @op(name="native_dropout_backward", node="NativeDropoutBackwardBackward0")
 def native_dropout_backward(grad_output, mask, /, scale):
     """grad_output · scale where the mask holds, else zero."""
-    found = grad_output * mask * scale
-    return found.astype(grad_output.dtype) if grad_output.dtype.kind in "fV" else found
+    kind = grad_output.dtype if grad_output.dtype.kind in "fV" else get_default_dtype().numpy
+    return (grad_output.astype(kind) * mask * scale).astype(kind)
 
 
 native_dropout_backward.vjp(

@@ -379,8 +379,10 @@ def _deprecated(name: str, other: str) -> None:
 
 
 def _upsample_bilinear2d_aa(input: Tensor, output_size: Any, align_corners: bool,
-                            scales_h: float | None = None,
+                            scale_factors: Any = None, *, scales_h: float | None = None,
                             scales_w: float | None = None) -> Tensor:  # fmt: skip
     """`interpolate(mode="bilinear", antialias=True)` under PyTorch's inner name."""
-    factors = None if scales_h is None or scales_w is None else (scales_h, scales_w)
-    return upsampled(input, "bilinear", list(output_size), factors, align_corners, True)
+    if scales_h is not None and scales_w is not None:
+        scale_factors = (scales_h, scales_w)
+    size = None if output_size is None else list(output_size)
+    return upsampled(input, "bilinear", size, scale_factors, align_corners, True)

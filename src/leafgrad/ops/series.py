@@ -10,8 +10,8 @@ import numpy as np
 
 from ..dtypes import F64
 
-# Up to so many elements, a sum over all powers at once takes fewer calls of NumPy than a recurrence:
-# a fifth of the time for ten elements.
+# Up to so many elements, a sum over all powers at once takes fewer calls of NumPy than a
+# recurrence: a fifth of the time for ten elements.
 _FEW = 64
 
 

@@ -39,17 +39,17 @@ def capture(tensor: Any, *, gradients: bool = False, names: Any = None) -> Graph
     the hooks on the way run. Values are known while the graph has not been freed by a backward
     pass.
     """
-    return _Capture(tensor, names or {}, gradients).graph()
+    return Capture(tensor, names or {}, gradients).graph()
 
 
-class _Capture:
+class Capture:
     def __init__(self, root: Any, names: Any, gradients: bool) -> None:
         self.root = root
         self.functions = _functions(root.grad_fn)
         self.names = Names(self.functions, type(root))
-        leaves = _leaves(self.functions)
+        self.leaves = _leaves(self.functions)
         model = hasattr(names, "named_parameters")
-        roots = {"": names} if model else living([t for t in leaves if is_parameter(t)])
+        roots = {"": names} if model else living([t for t in self.leaves if is_parameter(t)])
         self.modules = Modules(self.functions, self.names, roots)
         self.given = dict(self.modules.parameters)
         for name, tensor in {} if model else names.items():

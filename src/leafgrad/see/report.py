@@ -14,7 +14,7 @@ import math
 import os
 import re
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .page import both, embedded, framed
 from .snapshot import Graph, base_name
 from .svg import DARK, LIGHT, STYLE, to_svg
 
@@ -32,11 +33,13 @@ _CURVE_POINTS = 500
 _FIT_VALUES = 240_000
 _HISTORY = 2000
 _PARAMETERS = 12
+_LINES = 8
+_DRAWN = 80  # nodes; larger graphs come as a page of their own, folded
 
 
 @dataclass(frozen=True)
 class Moment:
-    """The model after one epoch: its output at every x, the loss, the parameters by name."""
+    """The model after one epoch: its output at every x (or None), the loss, the parameters."""
 
     epoch: int
     fit: Any
@@ -45,15 +48,27 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Series:
+    """A plot of lines over epochs; `log` begins with a logarithmic scale."""
+
+    title: str
+    epochs: Sequence[int]
+    lines: Mapping[str, Sequence[float]]
+    log: bool = False
+
+
+@dataclass(frozen=True)
 class TrainingRun:
-    """What a report shows of fitting a curve to data.
+    """What a report shows of a training; of fitting a curve to data also the fit.
 
     `x`, `y` and `truth` (the curve without noise, if known) are one-dimensional and of one length.
     `losses` has an entry an epoch, `parameters` an array for each name whose first axis is the
     epochs; `epochs` numbers them (0, 1, 2... if not given). `moments` are the epochs the slider
     stops at. `true_parameters` are drawn as dashed lines. `graph` is the recorded graph of one
     step, `source` the program's text, whose file name must be the one in the graph's nodes for the
-    two to be linked.
+    two to be linked. Without `x`, there is no plot of a fit. `steps` numbers the entries of
+    `parameters` where there is not one an epoch; `unit` is what an epoch is called; `series` are
+    more plots.
     """
 
     title: str
@@ -68,15 +83,25 @@ class TrainingRun:
     graph: Graph | None = None
     source: str = ""
     filename: str = ""
+    steps: Sequence[int] | None = None
+    unit: str = "epoch"
+    series: Sequence[Series] = ()
 
 
-def write_report(path: str | os.PathLike[str], run: TrainingRun) -> Path:
+def write_report(
+    path: str | os.PathLike[str], run: TrainingRun, *, refresh: float = 0.0
+) -> Path:
     """Write the report of `run` to `path`, and return the path.
 
-    Raises ValueError for arrays whose lengths do not fit together.
+    `refresh` lets a browser load it anew after so many seconds. Raises ValueError for arrays whose
+    lengths do not fit together.
     """
     path = Path(path)
-    path.write_text(to_html(run), encoding="utf-8", newline="\n")
+    text = to_html(run)
+    if refresh:
+        again = f'<meta http-equiv="refresh" content="{max(math.ceil(refresh), 1)}">'
+        text = text.replace("<title>", again + "<title>", 1)
+    path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 
@@ -84,77 +109,92 @@ def to_html(run: TrainingRun) -> str:
     """The report as the text of one HTML file."""
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     graph = ""
-    if run.graph:
+    if run.graph and len(run.graph.nodes) > _DRAWN:
+        graph = framed(run.graph)
+    elif run.graph:
         graph = to_svg(run.graph, values=True, theme="inherit", interactive=True)
     parts = {
         "title": escape(run.title),
-        "style": f"/* the graph */\n:root{{{_both(LIGHT, DARK)}}}\n{STYLE}",
+        "style": f"/* the graph */\n:root{{{both(LIGHT, DARK)}}}\n{STYLE}",
         "graph": graph,
-        "data": _embedded(_payload(run)),
+        "data": embedded(_payload(run)),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
 
 
-def _both(light: str, dark: str) -> str:
-    """Two palettes as one that follows the page's colour scheme."""
-    colours = dict(entry.strip().split(":") for entry in dark.split(";"))
-    pairs = (entry.strip().split(":") for entry in light.split(";"))
-    return ";".join(f"{name}:light-dark({value},{colours[name]})" for name, value in pairs)
-
-
-def _embedded(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
 def _payload(run: TrainingRun) -> dict[str, Any]:
-    x, y = _vector("x", run.x), _vector("y", run.y)
-    truth = None if run.truth is None else _vector("truth", run.truth)
-    fits = [_vector(f"the fit of epoch {m.epoch}", m.fit) for m in run.moments]
-    if not fits:
+    if not run.moments:
         raise ValueError("a report needs at least one moment")
-    for name, values in [("y", y), ("truth", truth), *(("a fit", fit) for fit in fits)]:
-        if values is not None and len(values) != len(x):
-            raise ValueError(f"x has {len(x)} elements but {name} has {len(values)}")
+    fit = None if run.x is None else _fit(run)
     epochs = list(range(len(run.losses))) if run.epochs is None else [int(e) for e in run.epochs]
     if len(epochs) != len(run.losses):
         raise ValueError(f"there are {len(epochs)} epochs but {len(run.losses)} losses")
 
-    order = np.argsort(x, kind="stable")
-    moments = _spread(len(fits), max(2, _FIT_VALUES // min(len(x), _CURVE_POINTS)))
-    points, line = _spread(len(x), _POINTS), order[_spread(len(x), _CURVE_POINTS)]
+    most = max(2, _FIT_VALUES // min(len(run.x), _CURVE_POINTS)) if fit else _HISTORY
+    moments = _spread(len(run.moments), most)
     names, histories = _flatten(run.parameters, leading=True)
     true = dict(zip(*_flatten(run.true_parameters), strict=True))
     shown = names[:_PARAMETERS]
     times = _thin(np.asarray(run.losses, np.float64), _HISTORY)
     steps = _spread(len(histories[0]), _HISTORY) if histories else np.zeros(0, int)
-    if histories and len(histories[0]) != len(epochs):
-        raise ValueError(
-            f"there are {len(epochs)} epochs but {len(histories[0])} values of {names[0]}"
-        )
+    at = epochs if run.steps is None else [int(s) for s in run.steps]
+    if histories and len(histories[0]) != len(at):
+        raise ValueError(f"there are {len(at)} epochs but {len(histories[0])} values of {names[0]}")
     return {
         "title": run.title,
-        "points": {"x": _numbers(x[points]), "y": _numbers(y[points]), "total": len(x)},
-        "line": _numbers(x[line]),
-        "truth": None if truth is None else _numbers(truth[line]),
-        "fits": _quantised(np.stack([fits[i][line] for i in moments]), y, truth),
+        "unit": run.unit,
+        **(fit(moments) if fit else {}),
         "moments": [_moment(run.moments[i], shown) for i in moments],
         "losses": {
             "epoch": [epochs[i] for i in times],
             "value": _numbers(np.asarray(run.losses, np.float64)[times], 7),
         },
         "epochs": len(epochs),
-        "steps": [epochs[i] for i in steps],
+        "steps": [at[i] for i in steps],
         "parameters": [
             {"name": name, "true": true.get(name), "values": _numbers(history[steps])}
             for name, history in zip(shown, histories, strict=False)
         ],
         "hidden": len(names) - len(shown),
-        "graph": run.graph and _graph(run.graph),
+        "series": [_plot(series) for series in run.series],
+        "graph": run.graph and len(run.graph.nodes) <= _DRAWN and _graph(run.graph) or None,
+        "framed": bool(run.graph and len(run.graph.nodes) > _DRAWN),
         "source": [] if not run.source else _highlighted(run.source),
         "filename": base_name(run.filename),
     }
+
+
+def _fit(run: TrainingRun) -> Callable[[np.ndarray], dict[str, Any]]:
+    """What draws the fit, as a function of the moments that are kept."""
+    x, y = _vector("x", run.x), _vector("y", run.y)
+    truth = None if run.truth is None else _vector("truth", run.truth)
+    fits = [_vector(f"the fit of {run.unit} {m.epoch}", m.fit) for m in run.moments]
+    for name, values in [("y", y), ("truth", truth), *(("a fit", fit) for fit in fits)]:
+        if values is not None and len(values) != len(x):
+            raise ValueError(f"x has {len(x)} elements but {name} has {len(values)}")
+    order = np.argsort(x, kind="stable")
+    points, line = _spread(len(x), _POINTS), order[_spread(len(x), _CURVE_POINTS)]
+    return lambda moments: {
+        "points": {"x": _numbers(x[points]), "y": _numbers(y[points]), "total": len(x)},
+        "line": _numbers(x[line]),
+        "truth": None if truth is None else _numbers(truth[line]),
+        "fits": _quantised(np.stack([fits[i][line] for i in moments]), y, truth),
+    }
+
+
+def _plot(series: Series) -> dict[str, Any]:
+    """A plot's lines, as many of them, and as many of their points, as can be told apart."""
+    lines = {name: np.asarray(values, np.float64) for name, values in series.lines.items()}
+    first = next(iter(lines.values()))
+    kept = _thin(first, _HISTORY // 2)
+    return {
+        "title": series.title, "log": series.log, "hidden": max(len(lines) - _LINES, 0),
+        "epoch": [int(series.epochs[i]) for i in kept],
+        "lines": [
+            {"name": name, "values": _numbers(values[kept], 6)}
+            for name, values in list(lines.items())[:_LINES]
+        ],
+    }  # fmt: skip
 
 
 def _graph(graph: Graph) -> dict[str, Any]:

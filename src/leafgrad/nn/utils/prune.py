@@ -67,8 +67,8 @@ class BasePruningMethod(ABC):
         original = getattr(module, name)
         scores = original if importance_scores is None else importance_scores
         assert scores.shape == original.shape, (
-            "importance_scores should have the same shape as parameter "
-            f"                    {name} of {module}"
+            f"importance_scores should have the same shape as parameter {name} of {module}, got "
+            f"{scores.shape} vs {original.shape}"
         )
         first = not isinstance(method, PruningContainer)
         if first:
@@ -91,9 +91,7 @@ class BasePruningMethod(ABC):
     def prune(self, t: Any, default_mask: Any = None, importance_scores: Any = None) -> Any:
         """A tensor times the mask for it, or for other importances."""
         scores = t if importance_scores is None else importance_scores
-        assert scores.shape == t.shape, (
-            "importance_scores should have the same shape as tensor t"
-        )
+        assert scores.shape == t.shape, "importance_scores should have the same shape as tensor t"
         mask = ones_like(t) if default_mask is None else default_mask
         return t * self.compute_mask(scores, default_mask=mask)
 
@@ -315,7 +313,9 @@ class CustomFromMask(BasePruningMethod):
 
     def compute_mask(self, t: Any, default_mask: Any) -> Any:
         """The mask so far times the one given."""
-        assert default_mask.shape == self.mask.shape
+        assert default_mask.shape == self.mask.shape, (
+            f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}"
+        )
         return default_mask * self.mask.to(dtype=default_mask.dtype)
 
     @classmethod
