@@ -349,10 +349,11 @@ class Writer:
             return None
         t = self.space[a]
         b = self.some(lambda u: u.shape == t.shape and u.dtype == t.dtype and not u._is_view())
+        # What was saved and is changed by way of `.data` is another for every formula.
+        data = f"{self.fresh()} = {a}.data" + ".clone()" * t.requires_grad
         return self.rng.choice(
             [
-                f"{a}.data.mul_(2)",
-                f"{self.fresh()} = {a}.data",
+                data,
                 f"{a}.data = {b or a}.detach().clone()",
                 f"{a}.set_({b or a}.detach().clone())",
                 f"{a}.requires_grad_(False)",
@@ -730,7 +731,7 @@ class Writer:
         a = self.some()
         if a is None:
             return None
-        kind = self.rng.choice(["double", "float", "long", "bool", "double"])
+        kind = self.rng.choice(["double", "float", "round().long", "bool", "double"])
         return f"{self.fresh()} = {a}.{kind}()"
 
     def detaching(self) -> str | None:
@@ -743,7 +744,7 @@ class Writer:
             f"{a}.requires_grad_()",
         ]
         if self.rng.random() < 0.3:
-            forms.append(f"{self.fresh()} = {a}.data")
+            forms.append(f"{self.fresh()} = {a}.data.clone()")
         return self.rng.choice(forms)
 
     def root(self) -> str | None:

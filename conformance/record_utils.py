@@ -67,12 +67,14 @@ for call in (
     lambda: R(layer(), 'x', Symmetric()), lambda: R(layer(), 'in_features', Symmetric()),
     lambda: R(layer(), 'weight', First()), lambda: R(layer(), 'weight', Doubled()),
     lambda: R(layer(), 'weight', Three()), lambda: R(layer(), 'weight', Back(lambda a: 3)),
-    lambda: R(layer(), 'weight', Back(lambda a: a[:1])), lambda: R(layer(), 'weight', Back(lambda a: a.double())),
+    lambda: R(layer(), 'weight', Back(lambda a: a[:1])),
+    lambda: R(layer(), 'weight', Back(lambda a: a.double())),
     lambda: R(layer(), 'weight', Back(lambda a: [])), lambda: R(layer(), 'weight', Back(lambda a: [3])),
     lambda: R(layer(), 'weight', Back(lambda a: (a, 3))), lambda: two(Symmetric(), Symmetric()),
     lambda: two(Symmetric(), First()), lambda: two(Symmetric(), Doubled()), lambda: two(Symmetric(), Three()),
     lambda: two(Symmetric(), Back(lambda a: a.double())), lambda: two(Symmetric(), Back(lambda a: a[:1])),
-    lambda: two(Symmetric(), Back(lambda a: 3)), lambda: two(Sum(), Symmetric()), lambda: two(Symmetric(), Plus()),
+    lambda: two(Symmetric(), Back(lambda a: 3)), lambda: two(Sum(), Symmetric()),
+    lambda: two(Symmetric(), Plus()),
     lambda: setattr(two(Symmetric(), Symmetric()), 'weight', torch.ones(3, 3)),
     lambda: setattr(R(layer(), 'weight', Sum()), 'weight', torch.ones(3, 3).double()),
     lambda: setattr(R(layer(), 'weight', Twice()), 'weight', torch.ones(3, 3).double()),
@@ -187,7 +189,8 @@ for text, x in (
     ("Z.spectral_norm(nn.Conv1d(3, 2, 3), n_power_iterations=3)", CONV),
     ("Z.spectral_norm(nn.ConvTranspose1d(3, 2, 3))", CONV),
     ("Z.orthogonal(nn.Linear(4, 3))", LINEAR), ("Z.orthogonal(nn.Linear(4, 4))", LINEAR),
-    ("Z.orthogonal(nn.Linear(4, 6))", LINEAR), ("Z.orthogonal(nn.Linear(4, 3), orthogonal_map='matrix_exp')", LINEAR),
+    ("Z.orthogonal(nn.Linear(4, 6))", LINEAR),
+    ("Z.orthogonal(nn.Linear(4, 3), orthogonal_map='matrix_exp')", LINEAR),
     ("Z.orthogonal(nn.Linear(4, 6), orthogonal_map='cayley')", LINEAR),
     ("Z.orthogonal(nn.Linear(4, 6), use_trivialization=False)", LINEAR),
     ("Z.orthogonal(nn.Linear(4, 4), orthogonal_map='cayley', use_trivialization=False)", LINEAR),
@@ -276,8 +279,8 @@ program(
     exact([repr(m), str(m.weight.dtype), m.weight.requires_grad, torch.equal(before, torch.get_rng_state())])
     attempt(lambda: nn.utils.skip_init(nn.ReLU))
     attempt(lambda: nn.utils.skip_init(int))
-    attempt(lambda: stateless.functional_call(nn.Linear(1, 1), {'weight': torch.ones(1, 1), 'bias': torch.ones(1)},
-                                              torch.ones(1)))
+    other = {'weight': torch.ones(1, 1), 'bias': torch.ones(1)}
+    attempt(lambda: stateless.functional_call(nn.Linear(1, 1), other, torch.ones(1)))
     exact(nn.utils.convert_conv2d_weight_memory_format(conv, torch.channels_last) is conv)
     """,
 )
@@ -306,12 +309,15 @@ for body in (
     "pruned(m[0], 'weight', 'identity')",
     "pruned(m[0], 'weight', 'random_unstructured', amount=0.3)\npruned(m[0], 'bias', 'random_unstructured', 1)",
     "pruned(m[0], 'weight', 'l1_unstructured', amount=5)\npruned(m[1], 'weight', 'l1_unstructured', 0.5)",
-    "pruned(m[0], 'weight', 'random_structured', amount=2, dim=1)\npruned(m[1], 'weight', 'random_structured', 0.3, -1)",
-    "pruned(m[0], 'weight', 'ln_structured', amount=1, n=2, dim=0)\npruned(m[1], 'weight', 'ln_structured', 0.5, 1, dim=1)",
+    "pruned(m[0], 'weight', 'random_structured', amount=2, dim=1)\n"
+    "pruned(m[1], 'weight', 'random_structured', 0.3, -1)",
+    "pruned(m[0], 'weight', 'ln_structured', amount=1, n=2, dim=0)\n"
+    "pruned(m[1], 'weight', 'ln_structured', 0.5, 1, dim=1)",
     "pruned(m[0], 'weight', 'ln_structured', 0.5, n=float('inf'), dim=-1)",
     "pruned(m[0], 'bias', 'custom_from_mask', mask=torch.tensor([0, 1, 0]))",
     "pruned(m[0], 'weight', 'l1_unstructured', 3)\npruned(m[0], 'weight', 'ln_structured', 1, 2, 0)\n"
-    "pruned(m[0], 'weight', 'random_unstructured', 2)\npruned(m[0], 'weight', 'custom_from_mask', torch.ones(3, 4))",
+    "pruned(m[0], 'weight', 'random_unstructured', 2)\n"
+    "pruned(m[0], 'weight', 'custom_from_mask', torch.ones(3, 4))",
     "pruned(m[0], 'weight', 'l1_unstructured', 3, importance_scores=torch.arange(12.0).view(3, 4))",
     "pruned(m[0], 'weight', 'l1_unstructured', 0)\npruned(m[0], 'bias', 'l1_unstructured', 1.0)",
 ):
@@ -332,7 +338,8 @@ program(
     show([getattr(p, n) for p, n in pairs])
     show(m(torch.ones(1, 4)))
     method = prune.L1Unstructured(amount=2)
-    show([method.prune(torch.arange(4.0) - 1), method.prune(torch.ones(3), importance_scores=torch.tensor([3.0, 1, 2]))])
+    show([method.prune(torch.arange(4.0) - 1.2),
+          method.prune(torch.ones(3), importance_scores=torch.tensor([3.0, 1, 2]))])
     def layer():
         return nn.Linear(4, 3)
     class Strange(prune.BasePruningMethod):
@@ -344,10 +351,13 @@ program(
             raise ValueError('no')
     failing = layer()
     for call in (
-        lambda: prune.l1_unstructured(layer(), 'weight', -1), lambda: prune.l1_unstructured(layer(), 'weight', 1.5),
-        lambda: prune.l1_unstructured(layer(), 'weight', 'all'), lambda: prune.l1_unstructured(layer(), 'weight', 99),
+        lambda: prune.l1_unstructured(layer(), 'weight', -1),
+        lambda: prune.l1_unstructured(layer(), 'weight', 1.5),
+        lambda: prune.l1_unstructured(layer(), 'weight', 'all'),
+        lambda: prune.l1_unstructured(layer(), 'weight', 99),
         lambda: prune.L1Unstructured(1).prune(torch.ones(3), importance_scores=torch.ones(2)),
-        lambda: prune.ln_structured(layer(), 'bias', 1, 2, 0), lambda: prune.ln_structured(layer(), 'weight', 1, 2, 2),
+        lambda: prune.ln_structured(layer(), 'bias', 1, 2, 0),
+        lambda: prune.ln_structured(layer(), 'weight', 1, 2, 2),
         lambda: prune.random_structured(layer(), 'weight', 5, 0), lambda: prune.remove(layer(), 'weight'),
         lambda: prune.custom_from_mask(layer(), 'weight', torch.ones(2, 2)),
         lambda: prune.l1_unstructured(layer(), 'weight', 1, importance_scores=torch.ones(2)),

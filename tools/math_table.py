@@ -29,15 +29,16 @@ TIMED = ("sin", "cos", "exp", "log", "tanh", "sigmoid", "erf")
 HEAD = """\
 # The functions of compiled code
 
-`leafgrad.compile` computes `exp`, `log`, `sin`... with polynomials of its own, written into the loop as
-vector instructions. Their results are at most 2 units in the last place (ulp) from the true ones, over
-the whole range of float32 and float64; infinities, NaN, -0 and subnormal numbers are as C99 says (for
-`gelu` and `silu` of minus infinity, NaN, as in PyTorch). All other operations (`+`, `sqrt`,
-comparisons, casts...) give what NumPy gives, bit for bit.
+`leafgrad.compile` computes `exp`, `log`, `sin`... with polynomials of its own, written into the
+loop as vector instructions. Their results are at most 2 units in the last place (ulp) from the true
+ones, over the whole range of float32 and float64; infinities, NaN, -0 and subnormal numbers are as
+C99 says (`gelu` and `silu` of minus infinity are NaN, as in PyTorch). All other operations (`+`,
+`sqrt`, comparisons, casts...) give what NumPy gives, bit for bit.
 
-How: range reduction (Cody and Waite; Payne and Hanek, one number at a time, for sin, cos and tan beyond
-10^8), a minimax polynomial, and the parts put together, some in pairs of numbers whose sum has
-twice the precision. `tools/minimax.py` derives the polynomials; `tools/math_table.py` writes this page.
+How: range reduction (Cody and Waite; Payne and Hanek, one number at a time, for sin, cos and tan
+beyond 10^8), a minimax polynomial, and the parts put together, some in pairs of numbers whose sum
+has twice the precision. `tools/minimax.py` derives the polynomials; `tools/math_table.py` writes
+this page.
 """
 
 

@@ -3,8 +3,8 @@
     python tools/minimax.py            # writes the file, and prints each polynomial's largest error
     python tools/minimax.py --check    # fails if the file is not what this script derives
 
-Each polynomial is a weighted minimax fit by the exchange method of Remez in multiprecision (mpmath).
-Its coefficients are then rounded one after the other, the rest fitted again after each: what rounding
+Each polynomial is a weighted minimax fit by the exchange method of Remez, in multiprecision. Its
+coefficients are then rounded one after the other, the rest fitted again after each: what rounding
 one coefficient costs, the later ones take up (from the lowest where 0 ends the interval, else from
 the highest: powers from 1 on are no basis around 0). The degree is the lowest that reaches the aim.
 """
@@ -161,7 +161,10 @@ def polynomials() -> dict[str, tuple[Fit | dict[str, Fit], float]]:
         # erf(x) = x + x P(x**2)
         "ERF": (Fit(erf, lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), mpf(0), mpf("0.26")), 4),
         # exp(x**2) erfc(x) = (1 + P((x - c) / (x + c))) / (1 + 2 x)
-        "ERFCX": ({"double": erfcx(ERFCX_CENTRE[0], 28.0), "float": erfcx(ERFCX_CENTRE[1], 10.5)}, 4),
+        "ERFCX": (
+            {"double": erfcx(ERFCX_CENTRE[0], 28.0), "float": erfcx(ERFCX_CENTRE[1], 10.5)},
+            4,
+        ),
         # sinh(x) = x + x**3 P(x**2)
         "SINH": (Fit(sinh, lambda z: z, mpf(0), mpf("1.001")), 4),
     }  # fmt: skip
@@ -227,9 +230,11 @@ def derive() -> str:
             ]
             lines += [")", ""]
     for name, values in constants().items():
-        lines.append(f"{name} = (")
-        lines += [f'    float.fromhex("{float(c).hex()}"),' for c in values]
-        lines += [")", ""]
+        texts = [f'float.fromhex("{float(c).hex()}"),' for c in values]
+        if len(texts) == 1:
+            lines += [f"{name} = ({texts[0]})", ""]
+        else:
+            lines += [f"{name} = (", *(f"    {text}" for text in texts), ")", ""]
     with mp.workprec(1500):  # enough bits of 2 / pi for the largest float64
         lines += ["# floor(2**1280 * 2 / pi)", "TWO_OVER_PI = int("]
         digits = f"{int(mp.floor(mp.ldexp(2 / mp.pi, 1280))):x}"

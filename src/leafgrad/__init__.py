@@ -52,18 +52,26 @@ _operators = _ops.install(globals())
 globals().update(_dtypes)  # after the operators: `torch.float` is a dtype
 
 # Namespaces, loaded when first used: `import leafgrad` stays quick.
-_NAMESPACES = ("autograd", "backends", "compile", "cuda", "fft", "func", "linalg", "masked", "nn", "optim",
-               "profiler", "random", "see", "serialization", "signal", "special", "utils",
-               "version")  # fmt: skip
+_NAMESPACES = ("amp", "autograd", "backends", "compile", "cpu", "cuda", "distributions", "fft", "func",
+               "linalg", "masked", "nn", "optim", "profiler", "random", "see", "serialization",
+               "signal", "special", "utils", "version")  # fmt: skip
 # Names that live in one of them.
-_ELSEWHERE = {"load": "serialization", "save": "serialization", "vmap": "func"}
+_ELSEWHERE = {"load": "serialization", "save": "serialization", "vmap": "func",
+              "GradScaler": "amp", "autocast": "amp"}  # fmt: skip
+_ELSEWHERE |= dict.fromkeys(
+    ("clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype",
+     "get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
+     "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+     "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
+     "set_autocast_gpu_dtype"), "amp.state",
+)  # fmt: skip
 
 __all__ = [
     "Generator", "Size", "Tensor", "default_generator", "device", "dtype", "enable_grad", "finfo",
     "explain", "get_default_device", "get_default_dtype", "graph", "iinfo", "inference_mode",
     "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
-    "is_inference_mode_enabled", "no_grad", "promote_types", "set_default_device",
-    "set_default_dtype", "set_grad_enabled", "set_printoptions", "unused",
+    "is_inference_mode_enabled", "latex", "no_grad", "promote_types", "report", "set_default_device",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "sympy", "unused", "watch",
 ]  # fmt: skip
 __all__ = list(dict.fromkeys([*__all__, *_legacy_names, *_operators, *_dtypes]))
 
@@ -77,6 +85,55 @@ def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:
     from .see.capture import capture
 
     return capture(tensor, gradients=gradients, names=names)
+
+
+def report(
+    path: Any = "leafgrad-report.html", *, title: str = "", every: float = 0.0
+) -> Any:
+    """Record whatever trains inside a `with` block, and write a report of it: one HTML file.
+
+    Loss, parameters, gradients, learning rate and times need no further word; the block's value has
+    `log(accuracy=...)` for figures of one's own and `fit(x, y, prediction)` for a plot of a
+    one-dimensional fit. With `every`, the page is also written about every so many seconds.
+    """
+    from .see.recorder import Recorder
+
+    return Recorder(path, title=title, every=every)
+
+
+def watch(
+    path: Any = "leafgrad-watch.html", *, every: int = 1, most: int = 60, title: str = ""
+) -> Any:
+    """Record the graph of each backward pass inside a `with` block, and write a page of them.
+
+    The page shows where the graphs differ, lets one scrub through the iterations, with the norm of
+    the gradient at every node, and says in words what vanishes, explodes or is dead. `every` looks
+    at each so manieth pass; at most `most` are kept.
+    """
+    from .see.watching import Watcher
+
+    return Watcher(path, every=every, most=most, title=title)
+
+
+def latex(tensor: Tensor, *, wrt: Tensor | None = None, names: Any = None) -> str:
+    """The expression that was recorded for a small graph, in LaTeX.
+
+    With `wrt`, a leaf or constant of the graph, the derivative with respect to its elements.
+    """
+    from .see.mathematics import latex
+
+    return latex(tensor, wrt, names)
+
+
+def sympy(tensor: Tensor, *, names: Any = None) -> Any:
+    """The expression that was recorded for a small graph, as SymPy's; needs sympy installed.
+
+    A scalar gives an expression, an array an object array of them. Leaves become symbols: w, or
+    w_0, w_1... for the elements of an array; constants are numbers, unless `names` names them.
+    """
+    from .see.mathematics import sympy
+
+    return sympy(tensor, names)
 
 
 def explain(tensor: Tensor, *, loss: Tensor | None = None, names: Any = None) -> Any:

@@ -47,8 +47,13 @@ class Duck(np.lib.mixins.NDArrayOperatorsMixin):
         raise NotImplementedError
 
     def refuse(self, what: str) -> None:
-        """Raise the error for a user who wants the values: as an "item", a "bool", the "memory"."""
+        """Raise the error for a user who wants what only values tell: an "item", a "bool", the
+        "memory", a "mask", or the shape that the operator of this name gives."""
         raise Opaque(f"a duck has no {what}")
+
+    def printed(self, show: Callable[[Any], str]) -> str:
+        """How a tensor that holds this is printed; `show` prints one that holds another array."""
+        return repr(self)
 
     # NumPy's protocols
 
@@ -223,6 +228,12 @@ def copied(array: Any, *others: Any) -> Any:
     return np.copy(array)
 
 
+def refuse(array: Any, what: str) -> None:
+    """Raise an error if an array is a duck, of which a user wants what only values tell."""
+    if isinstance(array, Duck):
+        array.refuse(what)
+
+
 def whole(array: Any) -> Any:
     """The NumPy array of all that a duck stands for, to be looked over: every example's values.
     Also of a tensor that holds one."""
@@ -272,5 +283,5 @@ def refused(error: Exception) -> bool:
 # `graph/batching.py`.
 BATCH_RULES: dict[Any, Callable[..., Any]] = {}
 
-__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader",
+__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader", "refuse",
            "refused", "strided", "take", "whole", "zeros"]  # fmt: skip

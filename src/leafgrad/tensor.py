@@ -14,7 +14,7 @@ import numpy as np
 
 from .device import CPU, device
 from .dtypes import BY_NAME, dtype, from_numpy_dtype, is_differentiable
-from .duck import Opaque
+from .duck import Duck, Opaque
 from .graph import modes
 from .graph.cut import Cut, cut_by, note_exit
 from .graph.node import (
@@ -419,7 +419,7 @@ class Tensor:
         array = self._array
         if array.size != 1 or array.dtype.kind not in "iub":
             fail(TypeError, "only integer tensors of a single element can be converted to an index")
-        return int(array.item())
+        return int(one_value(array, "item"))
 
     def __len__(self) -> int:
         if self._array.ndim == 0:
@@ -572,17 +572,19 @@ def known_edge(tensor: Tensor) -> Any:
 
 def describe(tensor: Tensor) -> str:
     """What a tensor is, for messages: a leaf, or the expression that made it."""
-    node = tensor.grad_fn
+    edge = known_edge(tensor)
     size = list(tensor._array.shape)
-    if node is None:
+    if edge is None or edge is NOWHERE or edge._kind == TENSOR:
         return f"a leaf of shape {size}"
-    return f"the result of {node.source()}, of shape {size}"
+    return f"the result of {function_of(edge)[0].source()}, of shape {size}"
 
 
 def format_tensor(tensor: Tensor, format_array: Callable[..., str], prefix: str = "tensor(") -> str:
     """The printed form, by `printing.format_array`."""
     from .dtypes import default_complex, get_default_dtype
 
+    if isinstance(tensor._array, Duck):
+        return tensor._array.printed(lambda array: format_tensor(wrap(array), format_array))
     try:
         node = tensor.grad_fn
         name = None if node is None else node.name().rpartition("::")[2]

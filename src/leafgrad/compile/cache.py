@@ -2,15 +2,15 @@
 
 An entry is a file named by the hash of everything that the code depends on: the LLVM IR (which has
 all of leafgrad's part in it), the versions of leafgrad, llvmlite and LLVM, the processor and its
-features. It starts with a checksum of the rest: what is cut short, damaged or of another kind is not
-used, and is written anew. Files are written under a name of their own and renamed, so several
+features. It starts with a checksum of the rest: what is cut short, damaged or of another kind is
+not used, and is written anew. Files are written under a name of their own and renamed, so several
 processes can share the folder. Once in a while the entries that were not used for longest are
 removed, down to `LIMIT` bytes.
 
-The folder is that of the platform for such things: `$XDG_CACHE_HOME/leafgrad` or `~/.cache/leafgrad`,
-`~/Library/Caches/leafgrad`, `%LOCALAPPDATA%\\leafgrad\\Cache`. The environment variable LEAFGRAD_CACHE
-names another one; `LEAFGRAD_CACHE=0` (or `off`) switches the cache off. Nothing here raises: where the folder
-cannot be read or written, everything is compiled.
+The folder is that of the platform for such things: `$XDG_CACHE_HOME/leafgrad` or
+`~/.cache/leafgrad`, `~/Library/Caches/leafgrad`, `%LOCALAPPDATA%\\leafgrad\\Cache`. The
+environment variable LEAFGRAD_CACHE names another one; `LEAFGRAD_CACHE=0` (or `off`) switches the
+cache off. Nothing here raises: where the folder cannot be read or written, everything is compiled.
 """
 
 from __future__ import annotations

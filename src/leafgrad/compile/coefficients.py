@@ -301,13 +301,9 @@ HALF_PI_FLOAT_SHORT = (
     float.fromhex("0x1.1846980000000p-44"),
 )
 
-ERFCX_CENTRE_DOUBLE = (
-    float.fromhex("0x1.d000000000000p+1"),
-)
+ERFCX_CENTRE_DOUBLE = (float.fromhex("0x1.d000000000000p+1"),)
 
-ERFCX_CENTRE_FLOAT = (
-    float.fromhex("0x1.2000000000000p+1"),
-)
+ERFCX_CENTRE_FLOAT = (float.fromhex("0x1.2000000000000p+1"),)
 
 # floor(2**1280 * 2 / pi)
 TWO_OVER_PI = int(

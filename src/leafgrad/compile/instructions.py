@@ -1,7 +1,8 @@
 """What kernels compute with: dtypes, ops and reductions, and the instructions they become.
 
-`OPS` maps names (NumPy's, of ufuncs) to an `Op`: the dtypes it takes, and a function that writes it
-as LLVM IR over `ir.V` values. Values in registers are of a dtype's `kind`; in memory, of its `memory`.
+`OPS` maps names (NumPy's, of ufuncs) to an `Op`: the dtypes it takes, and a function that writes
+it as LLVM IR over `ir.V` values. Values in registers are of a dtype's `kind`; in memory, of its
+`memory`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Number = float | int | bool
@@ -90,6 +92,8 @@ class Block:
         self.lines: list[str] = []
         self.names = 0
         self.label = "entry"
+        # Whether a call of a function of `math` is worth a copy of it
+        self.inline: Callable[[str], bool] = lambda name: True
 
     def name(self) -> str:
         self.names += 1
@@ -140,6 +144,7 @@ class Module:
         self.functions: dict[str, str] = {}
         self.used: set[str] = set()  # functions of `support` that are called
         self.is_support = False
+        self.inlined: Counter[Any] = Counter()  # how often functions were
 
     def use(self, name: str, result: str, *types: str) -> None:
         """A function of `support` is called."""

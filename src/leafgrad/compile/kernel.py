@@ -233,7 +233,7 @@ class Kernel:
         self, op: str, operands: tuple[Value, ...], dtype: str, extra: tuple[Any, ...],
         loop: Loop | None = None,
     ) -> Value:  # fmt: skip
-        """A value without side effects: computed once, in the outermost loop that has its operands."""
+        """A value without side effects, computed in the outermost loop that has its operands."""
         if dtype not in DTYPES:
             raise TypeError(f"no machine code for {dtype}")
         key = (op, operands, dtype, extra)

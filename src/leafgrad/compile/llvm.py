@@ -20,9 +20,9 @@ A `Kernel` describes loops over arrays; a list of kernels and calls becomes one 
 holds the address of an array's first element (`array`), a number (`scalar`: float64 for floating
 dtypes, int64 for the others; it is cast to the dtype asked for), or the address of a function
 (`Call`). Slot 0 is `threads.address(n)`, the team of n threads that may share the work, or 0 for
-the calling thread alone. Rebinding an input is a write to a slot; the code stays. No address is ever
-part of the code, so it can be cached on disk. Arrays of different slots must not overlap, if one of
-them is written.
+the calling thread alone. Rebinding an input is a write to a slot; the code stays. No address is
+ever part of the code, so it can be cached on disk. Arrays of different slots must not overlap, if
+one of them is written.
 
 **Loops.** `with k.loop(n) as i:` opens a loop inside the one that is open; n is a number or an
 int64 `Value` (`k.scalar(slot, "int64")`). Loops may follow one another inside a loop: a softmax is
@@ -37,24 +37,24 @@ how a small matrix product is written. Strides of 1 and 0 along the vector loop 
 loads and broadcasts; others are gathered, which is slower. The caller chooses the order of loops
 and merges axes where the memory allows; a short innermost loop wastes lanes.
 
-**Addresses.** `k.load(array, {i: 16, j: 1}, offset=0, at=None, where=None)` reads element
-`offset + 16 i + j + at`. Strides count elements. `at` is an int64 `Value` for what is not affine (rows of
+**Addresses.** `k.load(array, {i: 16, j: 1}, offset=0, at=None, where=None)` reads element `offset
++ 16 i + j + at`. Strides count elements. `at` is an int64 `Value` for what is not affine (rows of
 an embedding); `where` a bool `Value`: other elements are not touched and read as zero.
-`k.store(array, value, strides, offset, at, where, add=False)`; with `add` it adds to what is there.
-An array that is also written in the kernel must be read at the same element that is written, or in
-an earlier loop: lanes do not see each other's stores.
+`k.store(array, value, strides, offset, at, where, add=False)`; with `add` it adds to what is
+there. An array that is also written in the kernel must be read at the same element that is
+written, or in an earlier loop: lanes do not see each other's stores.
 
 **Values.** `op` names are NumPy's names of ufuncs (`OPS` holds them all), plus
 
     where(c, a, b)   fma(a, b, c)   clip(x, low, high)   rsqrt   relu   sigmoid   logsigmoid
     softplus   silu   gelu   gelu_tanh   erf   erfc
 
-Operands of one op have one dtype (`cast` where they differ); `where` takes a bool first. Comparisons
-give bool. The dtypes are NumPy's: bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32,
-float64; float16 and bfloat16 compute in float32 and round after each op. Results of everything but
-the functions of `compile.math` are NumPy's, bit for bit: nothing is contracted or reassociated (`fma`
-is for those who ask). `index(loop)` is the loop's counter as int64. `supported(name, dtype)` says
-whether `op` takes it.
+Operands of one op have one dtype (`cast` where they differ); `where` takes a bool first.
+Comparisons give bool. The dtypes are NumPy's: bool, int8 to int64, uint8 to uint64, float16,
+bfloat16, float32, float64; float16 and bfloat16 compute in float32 and round after each op.
+Results of everything but the functions of `compile.math` are NumPy's, bit for bit: nothing is
+contracted or reassociated (`fma` is for those who ask). `index(loop)` is the loop's counter as
+int64. `supported(name, dtype)` says whether `op` takes it.
 
 **Reductions.** `k.reduce(kind, value, over=None)` with sum, prod, max, min (NaN wins, as in NumPy),
 any, all, over the innermost open loop or over all loops up to `over`; the result can be used
@@ -62,19 +62,21 @@ after that loop. Sums keep several vectors of partial sums, in three or more lev
 pairwise sums. The result depends on the extents and the width of the machine's vectors, not on the
 number of threads.
 
-**Threads.** The outermost loops of large kernels are split into chunks that a team of native threads
-takes; small kernels are not split. Each chunk leaves its partial results, which are joined in the
-order of the chunks.
+**Threads.** The outermost loops of large kernels are split into chunks that a team of native
+threads takes; small kernels are not split. Each chunk leaves its partial results, which are joined
+in the order of the chunks.
 
 **Calls.** `Call(slot, *arguments, check=False)` calls the function whose address is in a slot. An
-argument is `Slot(n)` (the 8 bytes of a slot, as pointer or int64), `Ref(n)` (the address of a slot),
-a `Const(dtype, value)` (the address of a constant: what Fortran wants), or `Number(dtype, value)` (by
-value). With `check` the function returns an int; a value other than 0 ends the step, which returns it.
+argument is `Slot(n)` (the 8 bytes of a slot, as pointer or int64), `Ref(n)` (the address of a
+slot), a `Const(dtype, value)` (the address of a constant: what Fortran wants), or `Number(dtype,
+value)` (by value). With `check` the function returns an int; a value other than 0 ends the step,
+which returns it.
 
     gemm = Call(7, Const("int8", ord("N")), ..., Slot(1), Const("int32", 64), ...)
 
-`build(steps)` returns a `Native`: `native(address_of_table) -> int` (0 when all went well), `.slots`,
-`.ir` (the text that was compiled), `.assembly()`. `available()` says whether llvmlite can be imported.
+`build(steps)` returns a `Native`: `native(address_of_table) -> int` (0 when all went well),
+`.slots`, `.ir` (the text that was compiled), `.assembly()`. `available()` says whether llvmlite
+can be imported.
 """
 
 from __future__ import annotations
@@ -304,6 +306,7 @@ def _optimised(text: str, target: Target) -> Any:
     module = llvm.parse_assembly(text)
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
     passes.add_instruction_combine_pass()
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     passes.run(module, llvm.create_pass_builder(_machine(target), options))

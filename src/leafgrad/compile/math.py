@@ -9,7 +9,8 @@ sin beyond 10**8) take a rare scalar path of `support`. Every function is within
 the whole range, and takes infinities, NaN, -0 and subnormals as C99 says. docs/math.md has what was
 measured.
 
-A function becomes one internal LLVM function per type and module, which is inlined where it is called.
+A function becomes one internal LLVM function per type and module. Loops have it inlined, unless
+they are short and it is called in many places (`ir.Block.inline`).
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ def in_double(f: Callable[..., V]) -> Callable[..., V]:
 
 def call(name: str, *operands: V) -> V:
     """The function of these operands, which are of one type."""
-    type = operands[0].type
-    module = operands[0].out.module
-    symbol = f"lg.{name}.{type.mark}"
+    type, out = operands[0].type, operands[0].out
+    module, symbol = out.module, f"lg.{name}.{type.mark}"
     if symbol not in module.functions:
         module.functions[symbol] = ""  # reserves its place before the functions that it calls
         module.functions[symbol] = _definition(module, name, symbol, type, len(operands))
-    return operands[0].out.call(type, symbol, *operands)
+    how = "alwaysinline" if out.inline(name) else "noinline"
+    arguments = ", ".join(f"{type.text} {v.text}" for v in operands)
+    return out.value(type, f"call {type.text} @{symbol}({arguments}) {how}")
 
 
 def _definition(module: Module, name: str, symbol: str, type: Type, arity: int) -> str:
@@ -61,7 +63,7 @@ def _definition(module: Module, name: str, symbol: str, type: Type, arity: int) 
     return "\n".join(
         [
             f"define internal {type.text} @{symbol}({arguments}) "
-            "alwaysinline nounwind willreturn memory(none) {",
+            "nounwind willreturn memory(none) {",
             "entry:",
             *out.lines,
             f"  ret {type.text} {result.text}",
@@ -317,7 +319,7 @@ def gelu_tanh(x: V) -> V:
 
 
 def _split(x: V) -> tuple[V, V]:
-    """x = 2**k m with m from sqrt(1/2) to sqrt(2), for normal positive x: m - 1, k as an integer."""
+    """x = 2**k m, m from sqrt(1/2) to sqrt(2), for normal positive x: m - 1, k as an integer."""
     m = mantissa_bits(x)
     bits = x.bits()
     k = (bits - _bits_of(x, math.sqrt(0.5))) >> m
@@ -575,7 +577,7 @@ def _rarely(name: str, x: V, y: V) -> V:
 
 
 def _lane_by_lane(module: Module, symbol: str, like: V) -> str:
-    """A function that puts results of a function of doubles into the lanes of y where |x| is large."""
+    """A function that computes the lanes of y where |x| is large, by one of doubles."""
     type, one = like.type, Type(like.type.kind)
     out = Block(module)
     x, y = V("%x", type, out), V("%y", type, out)

@@ -113,7 +113,7 @@ class NativePlan:
         self._slots: dict[Any, int] = {}
         self._kept: list[Any] = []  # arrays whose addresses are in the table
         self._blas = blas.find()
-        self._text = Text(program)
+        self._text = Text(program, prefix=f"{name}_")
         self._made: dict[Value, str] = {}  # what NumPy computes -> its name
         self._allocate()
         self.run: list[str] = []

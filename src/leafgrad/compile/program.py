@@ -11,6 +11,7 @@ to tensors is written at the very end.
 
 from __future__ import annotations
 
+import builtins
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -432,11 +433,12 @@ def steady(instr: Instr) -> bool:
 class Text:
     """A program's names, and its instructions as lines of Python.
 
-    readable: constants of no dimensions as they are written, for people; else all are names
+    readable: constants of no dimensions as they are written, for people; else all are names;
+    prefix: before the names of what is bound for the run
     """
 
-    def __init__(self, program: Program, readable: bool = False) -> None:
-        self.readable = readable
+    def __init__(self, program: Program, readable: bool = False, prefix: str = "") -> None:
+        self.readable, self._prefix = readable, prefix
         self.space: dict[str, Any] = {"np": np}
         self.names: dict[Value, str] = {}
         self._objects: dict[int, str] = {}
@@ -449,7 +451,7 @@ class Text:
             self.names[value] = name
         for const in program.constants():
             if not readable or const.ndim:
-                self.names[const] = name = f"c{len(self.space)}"
+                self.names[const] = name = f"{prefix}c{len(self.space)}"
                 self.space[name] = const.array
         number = 0
         for instr in program.instrs:
@@ -553,8 +555,8 @@ class Text:
         found = self._objects.get(id(thing))
         if found is None:
             stem = _identifier(name or thing.__class__.__name__.lower()) or "thing"
-            found = stem
-            while found in self.space:
+            found = stem = self._prefix + stem
+            while found in self.space or found in _BUILTINS:
                 found = f"{stem}_{len(self.space)}"
             self._objects[id(thing)] = found
             self.space[found] = thing
@@ -568,6 +570,8 @@ class Text:
             return f"{'' if guard.expected else 'not '}{name}{where}"
         return f"{name} == {np.asarray(guard.expected).tolist()}{where}"
 
+
+_BUILTINS = frozenset(dir(builtins))
 
 _SYMBOLS: dict[Any, str] = {
     np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.matmul: "@",

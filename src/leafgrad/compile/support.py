@@ -1,5 +1,5 @@
-"""What compiled code calls: libraries of their own, made when first needed and kept in the disk cache,
-so that the loops that use them do not pay for their compilation.
+"""What compiled code calls: libraries made when first needed and kept in the disk cache, so that the
+loops that use them do not pay for their compilation.
 
     lg_sin, lg_cos, lg_tan    of huge arguments, one number at a time
     lg_parts                  runs the chunks of a loop, alone or with a team of threads
@@ -120,9 +120,9 @@ def _reduce(module: Module, words: int) -> str:
     )
 
 
-# Calls the function of a loop's chunk for every part of the loop, through the team of threads in slot
-# 0 of the table if there is one. A chunk has at least `least` steps, a loop at most 256 chunks: their
-# number does not depend on that of the threads. Gives the number of chunks.
+# Calls the function of a loop's chunk for every part of the loop, through the team of threads in
+# slot 0 of the table if there is one. A chunk has at least `least` steps, a loop at most 256
+# chunks: their number does not depend on that of the threads. Gives the number of chunks.
 _PARTS = """\
 define i64 @lg_parts(ptr %table, ptr %chunk, ptr %frame, i64 %n, i64 %least) nounwind {
 entry:

@@ -1,11 +1,12 @@
 """Teams of native threads that share the loops of compiled code.
 
-`team(n)` is a team of n threads, the caller's included: a structure whose address stands in slot 0 of
-a table. Its helpers are Python threads that wait inside one native function, without the interpreter
-lock, so handing them work takes no Python. A loop that is shared calls `fork` (through the first word of
-the structure): it publishes the work, wakes the helpers, takes parts itself, and returns when all parts
-are done and no helper is at work. Parts are taken from an atomic counter, so a thread that is late or
-busy elsewhere takes fewer. Two callers cannot share one team at once: the second works alone.
+`team(n)` is a team of n threads, the caller's included: a structure whose address stands in slot 0
+of a table. Its helpers are Python threads that wait inside one native function, without the
+interpreter lock, so handing them work takes no Python. A loop that is shared calls `fork` (through
+the first word of the structure): it publishes the work, wakes the helpers, takes parts itself, and
+returns when all parts are done and no helper is at work. Parts are taken from an atomic counter,
+so a thread that is late or busy elsewhere takes fewer. Two callers cannot share one team at once:
+the second works alone.
 
 Where there are no POSIX threads `team` gives None: compiled code then runs in the caller's thread.
 """
@@ -291,7 +292,7 @@ _making = threading.Lock()
 
 
 def team(threads: int) -> Team | None:
-    """The team of so many threads; None for one thread, and where the system has no such threads."""
+    """The team of so many threads; None for one, and where the system has no such threads."""
     if threads < 2 or os.name != "posix":
         return None
     found = _teams.get(threads)

@@ -22,6 +22,8 @@ _WORTH_SHARING = 30_000.0  # estimated ns from which on a loop is cut into chunk
 _CHUNK = 15_000.0  # and how long a chunk shall take
 _MOST_PARTS = 256
 _LONG = 0.8  # ns of a body from which on it is not written twice
+_LONG_LOOP = 2048  # steps from which on a call in each matters
+_COPIES = 6  # of a function that are inlined
 _BLOCK = 32  # steps of a sum that are added up on their own
 
 
@@ -190,9 +192,10 @@ class Writer:
         """The addresses of the arrays, read from the table."""
         lines = []
         for array in self.kernel.arrays:
+            n = array.number
             lines += [
-                f"  %slot.{array.number} = getelementptr inbounds i64, ptr %table, i64 {array.slot}",
-                f"  %a.{array.number} = load ptr, ptr %slot.{array.number}, !invariant.load !1",
+                f"  %slot.{n} = getelementptr inbounds i64, ptr %table, i64 {array.slot}",
+                f"  %a.{n} = load ptr, ptr %slot.{n}, !invariant.load !1",
             ]
         return lines
 
@@ -253,8 +256,22 @@ class Writer:
         if node.op == "cast":
             return cast(operands[0], node.operands[0].dtype, node.dtype)
         first = DTYPES[node.operands[-1].dtype]
+        self.out.inline = partial(self.worth_a_copy, node)
         result = OPS[node.op].write(first, *operands)
         return rounded(result, node.dtype) if d.is_float else result
+
+    def worth_a_copy(self, node: Value, function: str) -> bool:
+        """Whether a function is inlined: in long loops, and elsewhere a few times a module."""
+        inlined = self.module.inlined
+        inlined[function, self.kernel] += 1
+        steps, loop = 1, node.loop
+        while loop is not None:
+            steps *= loop.extent if isinstance(loop.extent, int) else _LONG_LOOP
+            loop = loop.parent
+        if steps >= _LONG_LOOP:
+            return inlined[function, self.kernel] <= _COPIES
+        inlined[function, None] += 1
+        return inlined[function, None] <= _COPIES
 
     def scalar(self, node: Value) -> V:
         d = DTYPES[node.dtype]
@@ -557,7 +574,7 @@ class Writer:
         return self.out.value(Type("ptr"), f"getelementptr inbounds i64, ptr {frame.text}, i64 {i}")
 
     def joined(self, r: Value, first: V, parts: V) -> V:
-        """What the chunks left behind, joined: the lower half with the upper half, again and again."""
+        """What the chunks left behind, joined: half with half, again and again."""
         kind = DTYPES[r.dtype].kind
         name = f"lg.join.{r.extra[0]}.{r.dtype}"
         if name not in self.module.functions:
@@ -721,8 +738,8 @@ class Writer:
         start: dict[Value, V],
         last: Callable[[Loop, int | V, int | V, dict[Value, V]], dict[Value, V]] | None = None,
     ) -> dict[Value, V]:
-        """Steps from begin to end, long sums in blocks of blocks. `last` takes all the steps, if any
-        may be the last and have fewer lanes than the others."""
+        """Steps from begin to end, long sums in blocks of blocks. `last` takes all the steps, if
+        any may be the last and have fewer lanes than the others."""
         blocked = [r for r in start if r.extra[0] == "sum" and DTYPES[r.dtype].is_float]
         levels = 0
         if blocked:

@@ -13,6 +13,7 @@ from ..graph import engine
 from ..graph.forward import Dual, tangent_of
 from ..graph.modes import transforming
 from ..graph.node import LEAF
+from ..graph.operator import OPS, apply
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
 from ..utils._pytree import tree_flatten
@@ -86,8 +87,9 @@ def jvp_by(func: Callable[..., Any], primals: Any, tangents: Any, argnums: Any, 
             fail(RuntimeError, f"Expected tensors, got unsupported type {type(out)}")
         if out._tangents:
             out._tangents.pop(level.level, None)
+    output = out_spec.unflatten([apply(OPS["alias"], (out,), (), None) for out in leaves])
     tangent = out_spec.unflatten(found)
-    return (outs, tangent, aux) if has_aux else (outs, tangent)
+    return (output, tangent, aux) if has_aux else (output, tangent)
 
 
 def jacfwd(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *,

@@ -21,7 +21,6 @@ from ..graph.modes import current, enable_grad, inference_mode, transforming
 from ..graph.node import NODE, edge_of, function_of
 from ..graph.operator import op
 from ..graph.source import fail
-from ..graph.vmap import lifted_everywhere
 from ..tensor import Tensor, set_requires_grad, wrap
 from ..utils._pytree import TreeSpec, pretty, tree_flatten, tree_map
 from .mapping import vmap
@@ -122,7 +121,7 @@ class Tracked:
     def replace(self, x: Any) -> Tensor:
         if not isinstance(x, Tensor):
             fail(ValueError, f"Thing passed to transform API must be Tensor, got {type(x)}")
-        made = _copied_edge(lifted_everywhere(x))
+        made = _copied_edge(x)
         made._versions = x._versions
         edge = edge_of(made)
         if edge is None:

@@ -144,22 +144,29 @@ class _Call:
     def outputs(self, outs: Any, size: int, level: Vmap) -> Any:
         """What the function returned, with the examples along a dimension."""
         found, spec, dims = self.out_leaves(outs)
-        name, seen = name_of(self.func), set()
+        name, seen = name_of(self.func), {}
         for i, (out, dim) in enumerate(zip(found, dims, strict=True)):
             if dim is None:
                 if isinstance(out, Tensor) and is_batched(out._array, level.level):
                     fail(ValueError, f"vmap({name}, ...): `{name}` can not return a BatchedTensor "
                                      "when out_dim is None")  # fmt: skip
                 continue
-            if not isinstance(out, Tensor):
-                fail(ValueError, f"vmap({name}, ...): `{name}` must only return Tensors, got type "
-                                 f"{type(out)}. Did you mean to set out_dims= to None for "
-                                 "output?")  # fmt: skip
-            if id(out) in seen:  # two results that would share memory and not know it
-                out = out.clone()  # type: ignore[attr-defined]
-            seen.add(id(out))
-            found[i] = level.out_of(out, normal_dim(dim, out.ndim + 1))
+            self.check_output(out, dim)
+            dim = normal_dim(dim, out.ndim + 1)
+            if id(out) in seen:  # returned twice: a view of what it became the first time
+                first, other = seen[id(out)]
+                found[i] = first.movedim(other, dim)
+            else:
+                found[i] = level.out_of(out, dim)
+                seen[id(out)] = found[i], dim
         return spec.unflatten(found)
+
+    def check_output(self, out: Any, dim: int | None) -> None:
+        name = name_of(self.func)
+        if dim is not None and not isinstance(out, Tensor):
+            fail(ValueError, f"vmap({name}, ...): `{name}` must only return Tensors, got type "
+                             f"{type(out)}. Did you mean to set out_dims= to None for "
+                             "output?")  # fmt: skip
 
     def out_leaves(self, outs: Any) -> tuple[list[Any], TreeSpec, list[Any]]:
         """The leaves of the outputs, their structure, and an `out_dim` for each."""
@@ -196,7 +203,9 @@ class _Call:
             else:
                 with transforming():
                     rows.append(self.func(*self.spec.unflatten(one), **self.kwargs))
-        _, spec, dims = self.out_leaves(rows[0])
+        found, spec, dims = self.out_leaves(rows[0])
+        for out, dim in zip(found, dims, strict=True):
+            self.check_output(out, dim)
         columns = zip(*[tree_leaves(row) for row in rows], strict=True)
         return spec.unflatten(
             [c[0] if d is None else stack(c, d) for c, d in zip(columns, dims, strict=True)]
@@ -224,13 +233,16 @@ class _Call:
         )
 
 
+_WRAPPERS = ("call", "wrapped")
+
+
 def _where(error: Exception) -> str:
     """The function of ours that an error comes out of: what the user called."""
     trace = error.__traceback__
     found = "an operator"
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "/ops/" in code.co_filename.replace("\\", "/"):
+        if "/ops/" in code.co_filename.replace("\\", "/") and code.co_name not in _WRAPPERS:
             return code.co_name.strip("_")
         trace = trace.tb_next
     return found

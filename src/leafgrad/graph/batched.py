@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import textwrap
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -117,9 +118,13 @@ class Batched(Duck):
         raise Opaque("a batch has not one value")
 
     def refuse(self, what: str) -> None:
-        """PyTorch's error for a tensor that was asked for its values."""
-        fail(RuntimeError, REFUSALS.get(what, REFUSALS["memory"]),
+        """PyTorch's error for a tensor that was asked for what only its values tell."""
+        fail(RuntimeError, REFUSALS.get(what, REFUSALS["shape"].format(what)),
              "this tensor stands for all examples of a vmap at once")  # fmt: skip
+
+    def printed(self, show: Callable[[Any], str]) -> str:
+        inside = textwrap.indent(show(self.data), "    ")
+        return f"BatchedTensor(lvl={self.level.number}, bdim=0, value=\n{inside}\n)"
 
     def __repr__(self) -> str:
         return f"Batched({self.data!r})"
@@ -134,6 +139,17 @@ REFUSALS = {
     "https://github.com/pytorch/pytorch/issues .",
     "statistics": "Batch norm got a batched tensor as input while the running_mean or running_var, "
     "which will be updated in place, were not batched.",
+    "mask": "vmap: We do not support batching operators that can support dynamic shape. Attempting "
+    "to batch over indexing with a boolean mask.",
+    "masked_select": "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We "
+    "cannot support this because for each batch this would return a differently shaped Tensor. "
+    "Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature.",
+    "equal": "Batching rule not implemented for aten::equal. We could not generate a fallback.",
+    "allclose": "vmap over torch.allclose isn't supported yet. Please file an issue at "
+    "https://github.com/pytorch/pytorch/issues if you need this feature.",
+    "shape": "vmap: We do not support batching operators that can output dynamic shape. Attempted "
+    "to vmap over aten::{}. Please file an issue at https://github.com/pytorch/pytorch/issues if "
+    "you need this feature.",
     "memory": "Cannot access data pointer of Tensor that doesn't have storage",
 }
 
@@ -188,6 +204,19 @@ def unlift(array: Any, level: Level) -> Any:
     if len(data) != level.size:
         return data[0, ...] * level.size
     return np.add.reduce(data, axis=0)
+
+
+def peeled(array: Any, base: Any) -> tuple[Any, list[Level]]:
+    """An array in terms of the levels that `base` has, and its other levels, the innermost first:
+    of each the batch axis becomes the first dimension."""
+    known, levels = [], []
+    while base.__class__ is Batched:
+        known.append(base.level)
+        base = base.data
+    while array.__class__ is Batched and array.level not in known:
+        levels.append(array.level)
+        array = array.data
+    return array, levels
 
 
 # What the rules are made of

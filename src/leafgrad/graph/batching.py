@@ -530,6 +530,14 @@ def _ravel_multi_index(level: Any, multi_index: Any, dims: Any, *args: Any, **kw
     return Batched(np.ravel_multi_index(data, dims, *args, **kwargs), level)
 
 
+@rule(np.isin)
+def _isin(level: Any, element: Any, test_elements: Any, assume_unique: bool = False,
+          invert: bool = False, **_: Any) -> Any:  # fmt: skip
+    same = np.expand_dims(_array(element), -1) == np.ravel(_array(test_elements))
+    found = np.any(same, -1)
+    return np.logical_not(found) if invert else found
+
+
 @rule(np.unravel_index)
 def _unravel_index(level: Any, indices: Any, shape: Any, order: str = "C") -> Any:
     return batched(np.unravel_index(indices.data, shape, order), level)

@@ -25,7 +25,7 @@ from ..dtypes import from_numpy_dtype
 from ..duck import Duck, refused
 from ..layouts import contiguous_format
 from ..sums import total
-from ..tensor import Tensor, as_array, tensor_extra, wrap
+from ..tensor import Tensor, as_array, refuse_transformed, tensor_extra, wrap
 from . import anomaly, quiet
 from .cut import constant_lines
 from .hooks import Watched, add_hook
@@ -42,6 +42,7 @@ from .node import (
     Output,
     edge_of,
     function_of,
+    has_edge,
 )
 from .operator import FREEABLE, _values
 from .saved import bump
@@ -490,6 +491,7 @@ def finish(leaf: Any, g: Any, task: Walk) -> None:
     if g is not None:
         seen = shown(g, recorded) if extra.hooks else None
         accumulate(leaf, g, recorded)
+    if has_edge(leaf):
         run_post_hooks(leaf, extra)
     for hook in list(extra.hooks.values()):
         result = hook((), (None if g is None else seen,))
@@ -992,8 +994,8 @@ def call_accumulator(node: AccumulateGrad, g: Tensor | None) -> tuple[Any, ...]:
     if g is not None:
         recorded = current().grad and g.requires_grad
         accumulate(leaf, hidden(g, recorded), recorded)
-        if leaf._extra is not None:
-            run_post_hooks(leaf, leaf._extra)
+    if leaf._extra is not None and has_edge(leaf):
+        run_post_hooks(leaf, leaf._extra)
     return ()
 
 
@@ -1020,6 +1022,8 @@ def _backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = No
 
 def retain_grad(self: Tensor) -> None:
     """Let `backward()` fill `.grad` although this tensor is not a leaf."""
+    if functional.get():
+        refuse_transformed("retain_grad()")
     if not self.requires_grad:
         fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False",
              *constant_lines(self))  # fmt: skip

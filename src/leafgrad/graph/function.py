@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import is_differentiable
-from ..tensor import COUNT, TICK, Tensor, wrap
+from ..tensor import COUNT, TICK, Tensor, known_edge, wrap
 from .cut import Cut, cut_by
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_leaf, rebase, view_of
 from .modes import current, no_grad
-from .node import LEAF, NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed
+from .node import NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed
 from .saved import Packed, SavedTensor, bump, check_inference, fail_modified
 from .source import fail, here, user_frame
 
@@ -454,7 +454,8 @@ def _give_edge(tensor: Tensor, edge: Any) -> None:
 
 
 def _check_dirty(tensor: Tensor, is_input: bool, several: bool) -> None:
-    if tensor._edge is LEAF:
+    edge = known_edge(tensor)
+    if edge is tensor or edge is NOWHERE:
         fail(RuntimeError, "a leaf Variable that requires grad has been used in an in-place "
                            "operation.")  # fmt: skip
     if not is_input:

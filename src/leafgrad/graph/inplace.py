@@ -20,7 +20,7 @@ from weakref import ref
 import numpy as np
 
 from ..dtypes import can_cast, from_numpy_dtype, is_differentiable
-from ..duck import address
+from ..duck import Duck, address
 from ..tensor import COUNT, Tensor, wrap
 from .modes import current
 from .node import (
@@ -36,7 +36,7 @@ from .node import (
     function_of,
     has_edge,
 )
-from .saved import bump, forward_name
+from .saved import bump, check_inference, forward_name
 from .source import fail, here, where
 
 # How a view came about, where that forbids writing to it while recording.
@@ -70,6 +70,8 @@ class ViewEdge:
 
     def peek(self, tensor: Any) -> Any:
         """The edge as it is known, without the error for a view whose history cannot be told."""
+        if self.count < 0:  # this view was itself written to
+            self.renew(tensor)
         node = self.node
         if node is not None:
             return tensor if node is LEAF else node
@@ -92,6 +94,7 @@ class ViewEdge:
 
         # A node of `strided_part`, without computing it: the memory is there already.
         array, base = tensor._array, tensor._base._array
+        array, levels = peeled(array, base)
         place = geometry(array, base)
         if (array.dtype.kind == "c") == (base.dtype.kind == "c"):
             views = [(strided_part, base, array)]
@@ -110,9 +113,30 @@ class ViewEdge:
                 node.saved = Numbers(input_shape=whole.shape, **dict(named))
             node.code, node.offset = here()
             below = node
+        for level in reversed(levels):
+            from .vmap import enter
+
+            node, whole = enter.op.node(), part
+            part = enter.op.forward(whole, level, 0)
+            node.next, node.seq, node.extra = (below,), clock(), None
+            node.out_shape, node.out_dtype = part.shape, part.dtype
+            node.fix = ((whole.shape, whole.dtype),)
+            node.saved = Numbers(level=level, axis=0)
+            node.code, node.offset = here()
+            below = node
         if tensor._retains:
             move_retained(tensor, self.node, below)
         self.node = below
+
+
+def peeled(array: Any, base: Any) -> tuple[Any, list[Any]]:
+    """A view without the levels of `vmap` that its base has not, and these, the innermost first:
+    of each the batch axis becomes the first dimension."""
+    if isinstance(array, Duck) and array.rank:
+        from .batched import peeled
+
+        return peeled(array, base)
+    return array, []
 
 
 def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
@@ -318,6 +342,8 @@ def check_overlap(array: Any, operand: Any, name: str = "") -> None:
 def extent_of(array: Any) -> tuple[Any, ...] | None:
     """Where a dense array lies in memory, and in which order; None for one with gaps."""
     item = step = array.itemsize
+    if not array.size:
+        return address(array), 0, array.ndim, []
     for stride, n in sorted(zip(array.strides, array.shape, strict=True)):
         if n > 1:
             if stride != step:
@@ -379,7 +405,7 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     recording = mode.grad and (
         self.requires_grad
         or (
-            is_differentiable(self._array.dtype)
+            (made.name != "copy" or is_differentiable(self._array.dtype))
             and any(isinstance(t, Tensor) and t.requires_grad for t in others)
         )
     )
@@ -388,6 +414,9 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
     if recording or mode.transforms is not None:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.
         wanted = {n for rule in made.rules.values() for n in rule.names}
+        for name, t in zip(made.tensors[1:], others, strict=False):
+            if recording and name in wanted and isinstance(t, Tensor):
+                check_inference(t)
         copies = made.tensors[0] in wanted or mode.transforms is not None
         before = wrap(self._array.copy(order="K") if copies else self._array)
         before._edge = Fixed(edge_of(self)) if recording else None
@@ -424,7 +453,8 @@ def rebase(tensor: Any, node: Any) -> None:
         (base._array.shape, base._array.dtype),
         *[node.fix and node.fix[place] for place in rest],
     )
-    slices.saved = (node, geometry(tensor._array, base._array))
+    array, levels = peeled(tensor._array, base._array)
+    slices.saved = (node, geometry(array, base._array), levels)
     slices.code, slices.offset = node.code, node.offset
     if base._retains:
         move_retained(base, base._edge, slices)
@@ -460,13 +490,27 @@ class CopySlices(Node):
 
         if self.saved.__class__ is Freed:
             fail_freed(self)
-        inner, place = self.saved
+        inner, place, levels = self.saved
         of_complex = self.out_dtype.kind == "c"  # the base
         mixed = of_complex != (inner.out_dtype.kind == "c")
+        expanded = any(s == 0 and n > 1 for s, n in zip(place[1], place[0], strict=True))
+        if expanded and 0 not in place[0]:
+            fail(
+                RuntimeError,
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location. Please clone() the tensor before performing the "
+                "operation.",
+                f"an expanded tensor was written to by: {where(self.mark)}",
+            )
         whole = pairs(np.conj(g)) if mixed and of_complex else g
         part = strided_part(whole, *place)
         if mixed and not of_complex:
             part = np.conj(complexes(part))
+        if levels:
+            from .vmap import enter, leave_any
+
+            for level in reversed(levels):
+                part = enter(part, level, 0)
         rest = [n for n in inner.places if n]
         wanted = [False] * len(inner.next)
         for n, need in zip((0, *rest), needs, strict=True):
@@ -476,6 +520,8 @@ class CopySlices(Node):
         if not needs[0]:
             return below
         written = np.zeros_like(part) if below[0] is None else below[0]
+        for level in levels:
+            written = leave_any(written, level, 0)
         if mixed and not of_complex:
             written = pairs(np.conj(written))
         whole = strided_fill(whole, written, *place)

@@ -99,7 +99,7 @@ def fail_modified(node: Any, name: str, kept: Any, number: int = 0,
 def needed(node: Any, name: str) -> bool:
     """Whether a saved value serves a gradient that gets somewhere."""
     made = node.op
-    if made is None or made.variadic or NOWHERE not in node.next:
+    if made is None or made.variadic or name == "out" or NOWHERE not in node.next:
         return True
     wanting = [t for t, edge in zip(made.tensors, node.next, strict=True)
                if edge is not None and edge is not NOWHERE]  # fmt: skip

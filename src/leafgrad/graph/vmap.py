@@ -21,7 +21,7 @@ from .modes import Transform, current, functional
 from .operator import apply, op
 from .source import fail
 
-__all__ = ["Vmap", "lifted_everywhere"]
+__all__ = ["Vmap"]
 
 
 # Into a level, out of it, and what is the same for all examples
@@ -61,7 +61,13 @@ def leave_any(x: Any, level: Level, axis: int) -> Any:
 
 
 def unlift_any(x: Any, level: Level) -> Any:
-    """`unlift`, also of what has no batch axis: it counts for every example."""
+    """`unlift`, also of what has no batch axis: it counts for every example.
+
+    While the level runs, a gradient is asked for by the function that is mapped, and is that of an
+    example: then it stays as it is.
+    """
+    if any(each.level is level for each in levels()):
+        return x
     return unlift(x, level) if is_batched(array_of(x), level) else x * level.size
 
 
@@ -102,6 +108,8 @@ class Vmap(Transform):
         inside = [isinstance(t, Tensor) and is_batched(t._array, level) for t in tensors]
         if not any(inside) and not any(is_batched(d, level) for d in ducks(params)):
             return apply(made, tensors, params, into)
+        if made.name in DYNAMIC:
+            refuse_dynamic(made.name, tensors, inside)
         if into is None:
             return apply(made, self.lifted(tensors, inside), params, None)
         if not inside[0]:
@@ -133,6 +141,21 @@ class Vmap(Transform):
             found._base = base
             found._edge = ViewEdge(edge, base._versions[COUNT], NORMAL, None)
         return found  # type: ignore[no-any-return]
+
+
+# Operators whose result has a shape that depends on values, or does so where an index is a mask.
+DYNAMIC = frozenset({"_unique2", "index", "index_put", "masked_select", "unique_consecutive",
+                     "unique_dim"})  # fmt: skip
+
+
+def refuse_dynamic(name: str, tensors: tuple[Any, ...], inside: list[bool]) -> None:
+    """Raise PyTorch's error for an operator whose result would differ in shape by the example."""
+    last = tensors[-1]._array
+    if name.startswith("index"):
+        if inside[-1] and last.dtype.kind == "b":
+            last.refuse("mask")
+    elif inside[-1]:
+        last.refuse(name)
 
 
 def flows(tensor: Tensor) -> bool:
@@ -171,14 +194,6 @@ def refuse_write(made: Any, tensors: tuple[Any, ...], level: Level) -> None:
 def levels() -> list[Vmap]:
     """The levels of vmap that run now, the outermost first."""
     return [t for t in current().transforms or () if isinstance(t, Vmap)]
-
-
-def lifted_everywhere(tensor: Tensor) -> Tensor:
-    """A tensor as an example of every level that runs now: so gradients for it are per example."""
-    for each in levels():
-        if not is_batched(tensor._array, each.level):
-            tensor = lift(tensor, each.level)
-    return tensor
 
 
 # Random numbers

@@ -13,10 +13,9 @@ import numpy as np
 from ..graph.operator import op
 from ..graph.source import fail
 from ..tensor import Tensor, normal_dim
-from . import FAMILIES
+from . import FAMILIES, resampling
 from .activations import kernel, safe_softmax
 from .adaptive import _regathered, scattered
-from .resampling import _upsample_bilinear2d_aa
 
 
 class Packet:
@@ -58,14 +57,15 @@ def _max_pool_backward(grad_output: Tensor, self: Tensor, kernel_size: Any, stri
     return _to_indices(grad_output, self, indices)  # type: ignore[no-any-return]
 
 
-def _safe_softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def _softmax_or_zero(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
     given: Any = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
     return safe_softmax(given, normal_dim(dim, given.ndim))  # type: ignore[no-any-return]
 
 
 # Those that `torch` itself has not, or has with other arguments.
 _OWN: dict[str, Callable[..., Any]] = {
-    "_safe_softmax": _safe_softmax, "_upsample_bilinear2d_aa": _upsample_bilinear2d_aa,
+    "_safe_softmax": _softmax_or_zero,
+    "_upsample_bilinear2d_aa": resampling._upsample_bilinear2d_aa,
     "max_pool2d_with_indices_backward": _max_pool_backward,
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
+from ..duck import refuse as refuse_duck
 from ..graph.inplace import in_place, write
 from ..graph.operator import EXACT_OUT, NUMBERS, dunder, op, result_dtype, write_out
 from ..graph.quiet import quietly
@@ -175,7 +176,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08,
              equal_nan: bool = False) -> bool:  # fmt: skip
     """Whether all elements are close: see `isclose`."""
-    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+    found = isclose(input, other, rtol, atol, equal_nan)._array
+    refuse_duck(found, "allclose")
+    return bool(found.all())
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
@@ -184,7 +187,11 @@ def equal(input: Tensor, other: Tensor) -> bool:
         if not isinstance(value, Tensor):
             fail(TypeError, f"equal(): argument '{('input', 'other')[position - 1]}' (position "
                             f"{position}) must be Tensor, not {type(value).__name__}")  # fmt: skip
-    return input._array.shape == other._array.shape and bool(eq(input, other)._array.all())
+    if input._array.shape != other._array.shape:
+        return False
+    found = eq(input, other)._array
+    refuse_duck(found, "equal")
+    return bool(found.all())
 
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False,
@@ -349,6 +356,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     With the condition alone: the indices where it holds, one tensor a dimension.
     """
     if input is None and other is None:
+        refuse_duck(condition._array, "where")
         return tuple(wrap(index) for index in np.nonzero(condition._array))
     return choose(condition, input, other, out=out)
 

@@ -190,25 +190,39 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any 
     return _like(input, np.asarray(value).astype(kind.numpy), dtype, device, requires_grad)
 
 
+def _new(self: Tensor, fill: Any, size: tuple[int, ...], dtype: Any, device: Any,
+         requires_grad: bool) -> Tensor:  # fmt: skip
+    """A tensor of a size, in this tensor's dtype unless another is given, filled unless with None.
+    Of a batch each example gets its own."""
+    require_cpu(device)
+    kind = (dtype or self.dtype).numpy
+    if isinstance(self._array, Duck):
+        array = np.empty_like(self._array, dtype=kind, shape=size)
+        if fill is not None:
+            array[...] = np.asarray(fill).astype(kind)
+    elif fill is None:
+        array = np.empty(size, kind)
+    else:
+        array = np.ones(size, kind) if fill else np.zeros(size, kind)
+    return made(array, requires_grad)
+
+
 def new_zeros(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
               pin_memory: bool = False, requires_grad: bool = False, **kwargs: Any) -> Tensor:  # fmt: skip
     """Zeros of this tensor's dtype."""
-    return zeros(_given_size(size, kwargs), dtype=dtype or self.dtype, device=device,
-                 requires_grad=requires_grad)  # fmt: skip
+    return _new(self, 0, _given_size(size, kwargs), dtype, device, requires_grad)
 
 
 def new_ones(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
              pin_memory: bool = False, requires_grad: bool = False, **kwargs: Any) -> Tensor:  # fmt: skip
     """Ones of this tensor's dtype."""
-    return ones(_given_size(size, kwargs), dtype=dtype or self.dtype, device=device,
-                requires_grad=requires_grad)  # fmt: skip
+    return _new(self, 1, _given_size(size, kwargs), dtype, device, requires_grad)
 
 
 def new_empty(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
               pin_memory: bool = False, requires_grad: bool = False, **kwargs: Any) -> Tensor:  # fmt: skip
     """Uninitialised memory of this tensor's dtype."""
-    return empty(_given_size(size, kwargs), dtype=dtype or self.dtype, device=device,
-                 requires_grad=requires_grad)  # fmt: skip
+    return _new(self, None, _given_size(size, kwargs), dtype, device, requires_grad)
 
 
 def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None,
@@ -222,6 +236,9 @@ def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Any = None
 def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
              layout: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """One value, in this tensor's dtype."""
+    if isinstance(self._array, Duck):
+        value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+        return _new(self, value, _sizes((size,)), dtype, device, requires_grad)
     return full(size, fill_value, dtype=dtype or self.dtype, device=device,
                 requires_grad=requires_grad)  # fmt: skip
 

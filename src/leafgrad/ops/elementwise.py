@@ -346,7 +346,18 @@ def relu(input):
     return np.maximum(_ZEROS.get(input.dtype, 0), input)
 
 
-relu.vjp(input=lambda g, out: kept(g, out != 0))
+@op(name="threshold_backward", node="ThresholdBackwardBackward0")
+def _relu_backward(g, out):
+    """`g` where relu's result is not zero. Its derivative for that result is zero, not none."""
+    return kept(g, out != 0)
+
+
+_relu_backward.vjp(g=lambda g, out: kept(g, out != 0), out=lambda g: np.zeros_like(g))
+relu.vjp(
+    input=lambda g, out: (
+        _relu_backward(g, out) if isinstance(out, Tensor) else kept(g, out != 0)
+    )
+)
 
 
 @op(promote="float")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import copied, item, zeros
+from ..duck import Duck, copied, item, refuse, zeros
 from ..graph.inplace import check_writable, write
 from ..graph.modes import OFF, ON, current
 from ..graph.operator import EXACT_OUT, op, write_out
@@ -68,6 +68,7 @@ def part_op(**options: Any) -> Any:
             return act(copied(input, *rest), *rest)
 
         forward.__wrapped__ = act
+        forward.__dict__.pop("noisy", None)  # of `quietly`: that one would write into the input
         call = op(forward, **options)
         made = copy.copy(call.op)
         made.forward = act
@@ -493,6 +494,8 @@ def _simplified(item: Any) -> Any:
                       "torch.bool instead.", stacklevel=4)  # fmt: skip
         item = wrap(array.astype(bool))
     if not array.ndim:
+        if isinstance(array, Duck) and array.rank:  # an index for each example of a batch
+            return item
         return bool(array) if item._array.dtype.kind == "b" else int(array)
     return item
 
@@ -991,30 +994,33 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The indices of the elements that are not zero: i[count, dimensions], or with `as_tuple` an
     index vector for each dimension."""
-    array = input._array
-    found = np.nonzero(np.atleast_1d(array))
+    refuse(input._array, "nonzero")
     if as_tuple and out is not None:
         raise TypeError(f"nonzero(): argument 'out' must be Tensor, not {type(out).__name__}")
     if as_tuple:
-        return tuple(map(wrap, found))
-    if not array.ndim:
-        result = np.zeros((found[0].size, 0), np.int64)
-    else:
-        result = np.stack(found, axis=1) if array.ndim > 1 else found[0][:, None]
+        return tuple(map(wrap, np.nonzero(np.atleast_1d(input._array))))
+    result = _rows_of_nonzero(input._array)
     if out is not None:
         return write_out("nonzero", out, lambda: wrap(result), (), {})
     return wrap(result)
 
 
+def _rows_of_nonzero(array: Any) -> Any:
+    found = np.nonzero(np.atleast_1d(array))
+    if not array.ndim:
+        return np.zeros((found[0].size, 0), np.int64)
+    return np.stack(found, axis=1) if array.ndim > 1 else found[0][:, None]
+
+
 def argwhere(input: Tensor) -> Tensor:
     """The indices of the elements that are not zero: i[count, dimensions]."""
-    return nonzero(input)
+    return wrap(_rows_of_nonzero(input._array))
 
 
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1,
                    out: Any = None) -> Tensor:  # fmt: skip
     """`nonzero` with `size` rows: the first of them, or `fill_value` where there are fewer."""
-    found = nonzero(input)._array[:size]
+    found = _rows_of_nonzero(input._array)[:size]
     result = np.full((size, found.shape[1]), fill_value, np.int64)
     result[: len(found)] = found
     if out is not None:

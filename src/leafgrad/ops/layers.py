@@ -287,6 +287,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     training: by the batch's own mean and variance, which move the running ones by `momentum`; else
     by the running ones
     """
+    if training and eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     array = input._array
     channels = array.shape[1] if array.ndim > 1 else 0
     count = array.size // channels if channels else 0

@@ -404,7 +404,24 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
             call = matmul_batches
         elif input.shape[0] < 2 or other.shape[-1] < 2 or 0 in other.shape[:-2]:
             return _row_batches(input, other)
+    if call is vector_batches and isinstance(input, Tensor) and isinstance(other, Tensor):
+        return _vector_rows(input, other)
     return call(input, other)
+
+
+def _vector_rows(input: Tensor, other: Tensor) -> Tensor:
+    """A vector for a whole batch, from the left: as PyTorch computes it, one product with all the
+    columns as rows, where that needs no copy or the vector wants a gradient."""
+    swapped: Any = other.transpose(-1, -2)  # type: ignore[attr-defined]
+    *batch, rows, inner = swapped.shape
+    steps = swapped.stride()
+    folds = all(steps[i] == steps[i + 1] * swapped.shape[i + 1] for i in range(len(batch)))
+    if not (input.requires_grad or folds or not other.numel()) or input.shape[0] != inner:
+        return vector_batches(input, other)  # type: ignore[no-any-return]
+    from .shape import _unsafe_view
+
+    found = mv(swapped.reshape(math.prod(batch) * rows, inner), input)
+    return _unsafe_view(found, (*batch, rows))  # type: ignore[no-any-return]
 
 
 def _row_batches(input: Tensor, other: Tensor) -> Tensor:

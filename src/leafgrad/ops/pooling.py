@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype, iinfo
+from ..duck import Duck, zeros
 from ..graph.operator import op, write_out
 from ..graph.source import fail
 from ..tensor import Tensor
@@ -96,14 +97,14 @@ def _first_largest(x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilatio
     best = _largest(x, kernel, stride, dilation, count)
     every = math.prod(kernel)
     kind = np.uint8 if every <= 256 else np.uint32
-    none: Any = np.ones(best.shape, bool)  # none so far; their count is the place of the first
-    found = np.zeros(best.shape, kind)
+    none: Any = ~zeros(best, best.shape, bool)  # none so far; their count is the first's place
+    found = zeros(best, best.shape, kind)
     seen = list(_slices(kernel, stride, dilation, count))
     for at in seen[:-1]:
         missed = x[at] != best
         none &= missed | ~inside[at] if any(padding) else missed
         found += none.view(np.uint8)
-    if x.dtype.kind == "f" and np.isnan(best).any():
+    if x.dtype.kind == "f" and (isinstance(best, Duck) or np.isnan(best).any()):
         for number, at in enumerate(seen):
             np.copyto(found, kind(number), where=np.isnan(x[at]))
     return found

@@ -126,6 +126,8 @@ def view_op(**options: Any) -> Any:
 
             def backward(node: Any, g: Any) -> tuple[Any, ...]:
                 saved = node.saved
+                if saved.__class__ is not Seen:  # recorded on the general way
+                    return node.differentiate(g, (True,), False)  # type: ignore[no-any-return]
                 return (input(g, *[saved[place] for place in wanted]),)
 
             call.op.node.backward = staticmethod(backward)

@@ -60,6 +60,7 @@ class Capture:
         self.index: dict[int, int] = {}  # id of a Node or of a tensor -> id of its GNode
         self.texts: list[str] = []  # per GNode, what to call it in a formula
         self.values: list[Any] = []  # per GNode, its value when it was used, or None
+        self.shares: dict[int, int | None] = {}  # by id of a Node, see _share
         self.kept: list[Any] = []  # objects whose id() is in use
 
     def graph(self) -> Graph:
@@ -77,6 +78,10 @@ class Capture:
             if any(u == path or u.startswith(path + ".") for u in used)
         )
         return Graph(tuple(self.nodes), tuple(self.edges), modules)
+
+    def gradient(self, place: int) -> Any:
+        """The gradient of the root by a node's value, None if there is none or it was not asked."""
+        return self.grads.get(id(self.kept[place]))
 
     def _operation(self, fn: Any) -> None:
         source = self.names.source(fn)
@@ -108,7 +113,7 @@ class Capture:
         ):
             rule = "vector matmul"
         rule = symbols.rule(rule, [s is not None for s in sources])
-        share = self._share(fn, sources, saved)
+        share = self.shares[id(fn)] = self._share(fn, sources, saved)
         formula = symbols.formula(rule, texts, share) or ""
         made = self._add(fn, kind, name, source, value, grad, fn, saved, formula)
         for i, ((other, _), place) in enumerate(zip(following, sources, strict=True)):

@@ -126,7 +126,7 @@ class _Parser:
             inner = self.expression(0)
             if not self.take(")"):
                 raise _Unreadable
-            return ("group", inner)
+            return inner if inner[0] == "group" else ("group", inner)
         if value == "|":
             inner = self.expression(0)
             if not self.take("|"):
@@ -143,7 +143,7 @@ class _Parser:
                 if not self.take(")"):
                     raise _Unreadable
                 break
-        return tuple(_bare(argument) for argument in found)
+        return tuple(bare(argument) for argument in found)
 
 
 @lru_cache(8192)
@@ -224,9 +224,9 @@ def _ml(tree: Tree) -> str:
     if kind == "T":
         return f"<msup>{_ml(_atom(tree[1]))}<mo>⊤</mo></msup>"
     if kind == "pow":
-        return f"<msup>{_ml(_atom(tree[1]))}{_ml(_bare(tree[2]))}</msup>"
+        return f"<msup>{_ml(_atom(tree[1]))}{_ml(bare(tree[2]))}</msup>"
     if kind == "/":
-        return f"<mfrac>{_ml(_bare(tree[1]))}{_ml(_bare(tree[2]))}</mfrac>"
+        return f"<mfrac>{_ml(bare(tree[1]))}{_ml(bare(tree[2]))}</mfrac>"
     if kind == "sub":
         return f"<msub>{_ml(_atom(tree[1]))}<mtext>{escape(tree[2])}</mtext></msub>"
     if kind == "d":
@@ -257,8 +257,8 @@ def _atom(tree: Tree) -> Tree:
     return tree if tree[0] in simple else ("group", tree)
 
 
-def _bare(tree: Tree) -> Tree:
-    """Without the parentheses that a fraction or an exponent makes needless."""
+def bare(tree: Tree) -> Tree:
+    """Without parentheses that a fraction, an exponent or an argument does not need."""
     return tree[1] if tree[0] == "group" else tree
 
 
@@ -294,9 +294,9 @@ def latex(tree: Tree) -> str:
     if kind == "T":
         return rf"{{{latex(_atom(tree[1]))}}}^{{\top}}"
     if kind == "pow":
-        return f"{{{latex(_atom(tree[1]))}}}^{{{latex(_bare(tree[2]))}}}"
+        return f"{{{latex(_atom(tree[1]))}}}^{{{latex(bare(tree[2]))}}}"
     if kind == "/":
-        return rf"\frac{{{latex(_bare(tree[1]))}}}{{{latex(_bare(tree[2]))}}}"
+        return rf"\frac{{{latex(bare(tree[1]))}}}{{{latex(bare(tree[2]))}}}"
     if kind == "sub":
         return rf"{{{latex(_atom(tree[1]))}}}_{{{_tex_text(tree[2])}}}"
     if kind == "d":

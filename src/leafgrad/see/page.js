@@ -253,11 +253,13 @@ function figure(node, id, by) {
   if (figures) return figures[by === "g" ? 0 : 1][id];
   return norm(node[by]);
 }
+/* over all iterations, so that the bars of one can be compared with those of another */
+const everything = by => by === "kept" || !figures ? [] : I.flatMap(one => one[by]);
 function temperatures() {
   const by = $("colour").value;
   heats = null;
   if (!by) { legend(); return; }
-  const values = G.nodes.map((node, id) => figure(node, id, by)), real = values.filter(v => v > 0 && Number.isFinite(v));
+  const values = G.nodes.map((node, id) => figure(node, id, by)).map(v => typeof v === "string" ? Infinity : v), real = [...values, ...everything(by)].filter(v => v > 0 && Number.isFinite(v));
   const low = Math.log10(Math.min(...real)), high = Math.log10(Math.max(...real));
   const scale = v => v === null || v === undefined ? null : !(v > 0) ? 0 : !Number.isFinite(v) ? 1 : high - low < 1e-9 ? 0.6 : 0.1 + 0.9 * (Math.log10(v) - low) / (high - low);
   heats = values.map(scale);
@@ -418,9 +420,10 @@ function describe(id, back) {
       if (edge[6] !== undefined) parts.push(math(edge[6]));
     }
   }
+  parts.push(...history(id));
   if (node.v) parts.push(make("h3", {}, "Value"), summary(node.v));
   for (const edge of into[id]) if (node.o && G.nodes[edge[0]].v && into[id].length < 5) parts.push(make("h3", {}, `Input ${cut(title(G.nodes[edge[0]]), 30)}`), summary(G.nodes[edge[0]].v));
-  if (figures && figures[0][id] !== null && figures[0][id] !== undefined) parts.push(make("p", { class: "chain" }, `norm of the gradient in this iteration: ${number(figures[0][id])}`));
+  if (I.length && (node.v || node.g)) parts.push(make("p", { class: "note" }, "Values and gradients in full are those of the first iteration with this graph."));
   if (node.g) parts.push(make("h3", {}, "Gradient"), summary(node.g));
   if (node.kept) parts.push(make("h3", {}, "Kept for the backward pass"), ...node.kept.map(k => make("p", { class: "chain" }, `${k[0]}  ${k[2]}[${k[1].join(", ")}], ${count(k[3], "byte")}`)));
   $("details").replaceChildren(...parts);
@@ -651,7 +654,58 @@ let screenView = null;
 addEventListener("beforeprint", () => { screenView = { ...view }; $("graph").setAttribute("viewBox", `-20 -20 ${bounds.w + 40} ${bounds.h + 40}`); Object.assign(view, { x: 0, y: 0, k: 1 }); look(); });
 addEventListener("afterprint", () => { $("graph").removeAttribute("viewBox"); Object.assign(view, screenView); look(); });
 
-load(0);
-draw();
-first();
-select(resultId());
+/* ---- iterations of a training run: D.iterations has the figures of each */
+
+const I = D.iterations || [];
+let iteration = -1;
+function spark(values, mark, words) {
+  const real = values.map(v => typeof v === "number" && v > 0 ? Math.log10(v) : null), some = real.filter(v => v !== null);
+  const low = Math.min(...some), high = Math.max(...some), x = i => values.length > 1 ? i / (values.length - 1) * 300 : 150;
+  const y = v => high - low < 1e-9 ? 20 : 36 - (v - low) / (high - low) * 32;
+  let d = "", pen = "M";
+  real.forEach((v, i) => { if (v === null) pen = "M"; else { d += `${pen}${x(i).toFixed(1)} ${y(v).toFixed(1)}`; pen = "L"; } });
+  return make("svg", { viewBox: "-4 0 308 40", preserveAspectRatio: "none", role: "img", "aria-label": words, class: "spark" },
+    make("title", {}, some.length ? `${words}: ${number(10 ** low, 3)} to ${number(10 ** high, 3)}, logarithmic` : words),
+    make("path", { class: "curve", d }), make("line", { class: "at", x1: x(mark), x2: x(mark), y1: 0, y2: 40 }));
+}
+function history(id) {
+  if (!I.length) return [];
+  const key = G.nodes[id].id;
+  const find = (one, what) => { const graph = D.graphs[one.graph]; graph.ids = graph.ids || new Map(graph.nodes.map((n, k) => [n.id, k])); const k = graph.ids.get(key); return k === undefined ? null : one[what][k]; };
+  return [["g", "Norm of the gradient over the iterations"], ["v", "Norm of the value over the iterations"]].flatMap(([what, words]) => {
+    const values = I.map(one => find(one, what));
+    return values.some(v => v !== null) ? [make("h3", {}, words), spark(values, iteration, words), make("p", { class: "chain" }, `now ${number(values[iteration] ?? undefined)}`)] : [];
+  });
+}
+function scrub(to) {
+  iteration = clamp(to, 0, I.length - 1);
+  const now = I[iteration], other = which !== now.graph;
+  const key = chosen !== null ? G.nodes[chosen].id : null;
+  load(now.graph);
+  if (other && key !== null) { const same = G.nodes.findIndex(n => n.id === key); chosen = same < 0 ? null : same; }
+  figures = [now.g, now.v];
+  marked = new Set(now.new);
+  at = -1;
+  for (const id of now.new) for (const g of parents(id)) open.add(g);
+  draw();
+  if (other) first();
+  select(chosen === null ? resultId() : chosen);
+  $("iteration").value = iteration;
+  $("said").textContent = `Iteration ${now.n}, loss ${number(now.loss, 6)}${now.changes ? `. The graph differs: ${now.changes}` : ""}`;
+  $("notes").replaceChildren(...(now.notes.length ? now.notes : ["no gradient vanishes or explodes, nothing is dead"]).map(text => make("li", { class: now.notes.length ? "warn" : null }, text)));
+  $("losses").replaceChildren(spark(I.map(one => one.loss), iteration, "Loss over the iterations"));
+}
+function scrubber() {
+  const box = $("scrub");
+  box.hidden = false;
+  const slider = make("input", { type: "range", id: "iteration", min: 0, max: I.length - 1, value: 0, "aria-label": "Iteration", oninput: () => scrub(+slider.value) });
+  box.append(make("button", { type: "button", "aria-label": "Iteration before", onclick: () => scrub(iteration - 1) }, "◀"), slider,
+    make("button", { type: "button", "aria-label": "Next iteration", onclick: () => scrub(iteration + 1) }, "▶"),
+    make("span", { id: "losses" }), make("output", { id: "said", for: "iteration" }), make("ul", { id: "notes" }));
+  const kinds = [...new Set(I.flatMap((one, i) => one.changes || one.notes.length ? [i] : []))];
+  if (kinds.length) box.insertBefore(make("button", { type: "button", onclick: () => scrub(kinds.find(i => i > iteration) ?? kinds[0]) }, "Next remark"), $("losses"));
+  $("colour").value = "g";
+}
+
+if (I.length) { load(I[0].graph); scrubber(); scrub(0); first(); }
+else { load(0); draw(); first(); select(resultId()); }

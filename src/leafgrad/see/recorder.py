@@ -1,7 +1,7 @@
 """`leafgrad.report`: records whatever trains inside a `with` block, and writes a report of it.
 
 What is cheap is recorded at every step: loss, learning rate, times. Parameters and gradients are
-looked at as often as a twentieth of the training's own time allows; of long runs, evenly spread
+looked at as often as a fiftieth of the training's own time allows; of long runs, evenly spread
 moments are kept.
 """
 
@@ -23,7 +23,7 @@ from .listen import after_step, before_backward
 from .report import Moment, Series, TrainingRun, write_report
 from .snapshot import Graph
 
-_SHARE = 0.05  # of the time, for looking at parameters and gradients
+_SHARE = 0.02  # of the time, for looking at parameters and gradients
 _KEPT = 240  # moments
 _SCALARS = 12  # as many elements as are drawn one by one; more are drawn as norms
 
@@ -76,7 +76,8 @@ class Recorder:
         self.every = every
         self.steps = 0
         self.losses: list[float] = []
-        self.rates: list[tuple[float, ...]] = []
+        self.rates: list[tuple[int, list[float]]] = []  # from which step on
+        self._rates: list[float] = []
         self.forward: list[float] = []
         self.backward: list[float] = []
         self.logged: dict[str, list[tuple[int, float]]] = {}
@@ -87,6 +88,7 @@ class Recorder:
         self.names: dict[int, str] = {}
         self.file = ""
         self.overhead = 0.0
+        self._quickest = math.inf
         self._root: Any = None
         self._stack = ExitStack()
 
@@ -124,12 +126,18 @@ class Recorder:
             return
         array = root._array
         self.losses.append(float(array) if array.size == 1 else math.nan)
-        self.rates.append(tuple([group["lr"] for group in optimizer.param_groups]))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        if rates != self._rates:  # most schedules change it seldom
+            self._rates = rates
+            self.rates.append((self.steps, rates))
         self.forward.append(self._at - self._mark)
         self.backward.append(now - self._at)
         if self.overhead <= _SHARE * (now - self._begun) and self.samples.wants(self.steps):
             self._sample(optimizer)
-            self.overhead += perf_counter() - now
+            cost = perf_counter() - now
+            self._quickest = min(cost, self._quickest)
+            # Much longer than the quickest, and it was another program that took the time.
+            self.overhead += min(cost, 3 * self._quickest)
         self.steps += 1
         if self.every and now - self._written > self.every:
             self.write(running=True)
@@ -158,13 +166,12 @@ class Recorder:
     def fit(self, x: Any, y: Any, prediction: Any, truth: Any = None) -> None:
         """The model's curve now: one-dimensional `x`, the data `y`, and what the model makes of x.
 
-        `truth` is the curve without noise, where it is known.
+        `truth` is the curve without noise, where it is known. The prediction is kept as it is.
         """
         step = max(self.steps - 1, 0)
         if self.data is None:
             self.data = _vector(x), _vector(y), None if truth is None else _vector(truth)
-        if self.fits.wants(step) or self.fits.newest is None or step - self.fits.newest[0] > 0:
-            self.fits.add(step, _vector(prediction))
+        self.fits.add(step, prediction)
 
     def write(self, running: bool = False) -> Path:
         """Write the page as far as the training went."""
@@ -180,7 +187,7 @@ class Recorder:
         x, y, truth = self.data or (None, None, None)
         if self.data:
             moments = [
-                Moment(s, fit, self._loss(s), at.get(s) or _nearest(values, s))
+                Moment(s, _vector(fit), self._loss(s), at.get(s) or _nearest(values, s))
                 for s, fit in self.fits.all()
             ]
         else:
@@ -208,19 +215,30 @@ class Recorder:
                 found.append(Series(title, steps, lines, log=place == 2))
         for name, entries in self.logged.items():
             found.append(Series(name, [s for s, _ in entries], {name: [v for _, v in entries]}))
-        groups = max(map(len, self.rates), default=0)
-        rates = {
-            f"group {g}" if groups > 1 else "learning rate": [
-                r[g] if g < len(r) else math.nan for r in self.rates
-            ]
-            for g in range(groups)
-        }
-        if rates:
-            found.append(Series("Learning rate", every, rates))
+        groups = max((len(rates) for _, rates in self.rates), default=0)
+        steps = sorted({s for at, _ in self.rates for s in (at - 1, at) if s >= 0} | {every[-1]})
+        lines = {}
+        for g in range(groups):
+            known = [(at, float(r[g])) for at, r in self.rates if g < len(r)]
+            lines[f"group {g}" if groups > 1 else "learning rate"] = _held(known, steps)
+        if lines:
+            found.append(Series("Learning rate", steps, lines))
         times = {"forward, and between steps": [1e3 * t for t in self.forward],
                  "backward and update": [1e3 * t for t in self.backward]}  # fmt: skip
         found.append(Series("Time per step in milliseconds", every, times, log=True))
         return found
+
+
+def _held(known: list[tuple[int, float]], steps: list[int]) -> list[float]:
+    """At each step the value that was known last."""
+    found, following, now = [], iter([*known, (sys.maxsize, math.nan)]), math.nan
+    at, value = next(following)
+    for step in steps:
+        while at <= step:
+            now = value
+            at, value = next(following)
+        found.append(now)
+    return found
 
 
 def _nearest(values: list[tuple[int, Any]], step: int) -> Any:

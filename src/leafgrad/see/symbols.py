@@ -126,7 +126,7 @@ def words(op: str) -> str:
 def rule(op: str, given: list[bool]) -> str:
     """The name under which an operator's short forms stand, by which operands it was given."""
     name = words(op)
-    if not all(given) and f"{name} alone" in _FORMULAS:
+    if f"{name} alone" in _FORMULAS and not (all(given) and len(given) >= arity(op)):
         return f"{name} alone"
     # What the short form does not mention (the weights of a loss, say) must not be there.
     return "" if any(given[arity(op) :]) else op

@@ -6,7 +6,7 @@ A parametrized module gets a class of its own, in which the tensor's name is a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -65,10 +65,8 @@ class ParametrizationList(ModuleList):
             begin: Any = original
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    try:
+                    with suppress(NotImplementedError):
                         begin = module.right_inverse(begin)
-                    except NotImplementedError:
-                        pass
         if not isinstance(begin, (Tensor, Sequence)):
             raise ValueError(_tensors_expected(type(begin).__name__))
         self.is_tensor = isinstance(begin, Tensor)

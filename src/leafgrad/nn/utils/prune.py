@@ -91,16 +91,16 @@ class BasePruningMethod(ABC):
     def prune(self, t: Any, default_mask: Any = None, importance_scores: Any = None) -> Any:
         """A tensor times the mask for it, or for other importances."""
         scores = t if importance_scores is None else importance_scores
-        assert scores.shape == t.shape, "importance_scores should have the same shape as tensor t"
+        assert scores.shape == t.shape, (
+            f"importance_scores should have the same shape as tensor t, got {scores.shape} vs "
+            f"{t.shape}"
+        )
         mask = ones_like(t) if default_mask is None else default_mask
         return t * self.compute_mask(scores, default_mask=mask)
 
     def remove(self, module: Module) -> None:
         """Make the pruned tensor as it is now the parameter."""
         name = self._tensor_name
-        assert name is not None, (
-            f"Module {module} has to be pruned            before pruning can be removed"
-        )
         weight = self.apply_mask(module)
         if hasattr(module, name):
             delattr(module, name)

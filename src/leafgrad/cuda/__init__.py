@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .device import require_cpu
+from ..device import require_cpu
+from . import amp
 
-__all__ = ["current_device", "device_count", "empty_cache", "get_device_name", "is_available",
+__all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name", "is_available",
            "is_initialized", "manual_seed", "manual_seed_all", "synchronize"]  # fmt: skip
 
 
