@@ -3,7 +3,8 @@ samples of PyTorch's own tests, of float32 and of bfloat16.
 
     python conformance/autocast.py [-v]
 
-The exit code is the number of operators whose dtypes differ. Needs torch.
+The exit code is the number of operators that differ and are not known to, or the other way round.
+Needs torch.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from typing import Any
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 import leafgrad
 
 SAMPLES = 6
+# Operators that differ, and why.
+KNOWN = {
+    "linalg.lstsq.grad_oriented": "the wrapper of PyTorch's tests gives two of four results",
+    "linalg.pinv": "one operator here; PyTorch composes it and its last product is in 16 bits",
+    "linalg.pinv.singular": "the same; PyTorch fails",
+    "linalg.pinv.hermitian": "the same",
+    "masked.prod": "reduces by itself, not by prod",
+    "nn.functional.linear_cross_entropy.chunked": "its loss is widened as a whole",
+    "nn.functional.linear_cross_entropy.chunked_none": "the same",
+    "tensordot": "a result of one element is a sum of products in PyTorch, in float32",
+}
 
 
 def carried(value: Any) -> Any:
@@ -44,6 +56,13 @@ def function(name: str) -> Any:
     return found or getattr(leafgrad.Tensor, name, None)
 
 
+def tensors(value: Any, kind: Any) -> list[Any]:
+    """All tensors in a nest of sequences."""
+    if isinstance(value, kind):
+        return [value]
+    return [t for v in value for t in tensors(v, kind)] if isinstance(value, (list, tuple)) else []
+
+
 def dtypes(call: Any, library: Any, on: bool, tensor: Any) -> Any:
     """The dtypes of the tensors in what a call gives, or None if it fails."""
     try:
@@ -51,8 +70,7 @@ def dtypes(call: Any, library: Any, on: bool, tensor: Any) -> Any:
             result = call()
     except Exception:
         return None
-    return [str(t.dtype).removeprefix("torch.") for t in tree_flatten(result)[0]
-            if isinstance(t, tensor)]  # fmt: skip
+    return [str(t.dtype).removeprefix("torch.") for t in tensors(result, tensor)]
 
 
 def main() -> int:
@@ -85,9 +103,13 @@ def main() -> int:
                     name = f"{op.name}.{op.variant_test_name}".rstrip(".")
                     wrong[name] = f"of {dtype}: {found}, in PyTorch {expected}"
     for name, text in wrong.items():
-        print(f"{name} {text}")
-    print(f"{checked} operators, {len(wrong)} with other dtypes; {lacking} that leafgrad lacks")
-    return len(wrong)
+        print(f"{name} {text}{f' (known: {KNOWN[name]})' if name in KNOWN else ''}")
+    for name in KNOWN.keys() - wrong.keys():
+        print(f"{name} no longer differs: take it off the list")
+    surprises = len(wrong.keys() ^ KNOWN.keys())
+    print(f"{checked} operators, {len(wrong)} with other dtypes, of which {len(KNOWN)} are known; "
+          f"{lacking} that leafgrad lacks")  # fmt: skip
+    return surprises
 
 
 if __name__ == "__main__":

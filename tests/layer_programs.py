@@ -21,8 +21,10 @@ m.train({train})
 exact(repr(m))
 exact(list(m.state_dict()))
 exact([v.flatten()[:3] for v in m.state_dict().values() if {initial}])
+m = m.double()
 torch.manual_seed(4)
-inputs = [{inputs}]
+inputs = [x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
+          for x in [{inputs}]]
 for x in inputs:
     if isinstance(x, torch.Tensor) and x.is_floating_point():
         x.requires_grad_()

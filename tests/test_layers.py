@@ -12,8 +12,8 @@ ROOMS = [
     {"dtypes", "device", "duck", "generator", "layouts", "parallel", "printing", "sums"},
     {"graph", "tensor", "protocols", "return_types"},
     {"ops", "legacy"},
-    {"amp", "autograd", "backends", "compile", "cuda", "distributions", "fft", "func", "io",
-     "linalg", "masked", "nn", "optim",
+    {"amp", "autograd", "backends", "compile", "cpu", "cuda", "distributions", "fft", "func",
+     "io", "linalg", "masked", "nn", "optim",
      "profiler", "random", "serialization", "signal", "special", "utils", "version"},
     {"explaining", "see"},
     {""},  # the public namespace

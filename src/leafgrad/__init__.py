@@ -71,7 +71,7 @@ __all__ = [
     "explain", "get_default_device", "get_default_dtype", "graph", "iinfo", "inference_mode",
     "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
     "is_inference_mode_enabled", "latex", "no_grad", "promote_types", "report", "set_default_device",
-    "set_default_dtype", "set_grad_enabled", "set_printoptions", "sympy", "unused", "watch",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "unused", "watch",
 ]  # fmt: skip
 __all__ = list(dict.fromkeys([*__all__, *_legacy_names, *_operators, *_dtypes]))
 
@@ -80,7 +80,8 @@ def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:
     """The recorded graph behind a tensor, as a value to print, draw and compare.
 
     `gradients=True` also finds the gradient at every node, by a backward pass that changes no
-    `.grad`. `names` maps names to tensors, such as `dict(model.named_parameters())`.
+    `.grad`. `names` maps names to tensors, or is a Module. Prints as text, shows itself in
+    notebooks, and has `to_html()`, `to_svg()`, `to_dot()`, `to_mermaid()` and `to_json()`.
     """
     from .see.capture import capture
 

@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     graph.add_argument("-t", "--tensor", default="loss", help="its name in the script (loss)")
     graph.add_argument("-o", "--output", type=Path,
                        help="an .html, .svg, .dot, .mmd, .json or .txt file")  # fmt: skip
+    graph.add_argument("--depth", type=int,
+                       help="show modules and loops below so many levels as one node")  # fmt: skip
     graph.add_argument("--hide-views", action="store_true",
                        help="leave out what only changes shape, layout or dtype")  # fmt: skip
 
@@ -194,6 +196,8 @@ def _graph(given: Any) -> int:
     graph = seen[0] if seen else capture(tensor, gradients=tensor.requires_grad)
     if given.hide_views:
         graph = graph.without_views()
+    if given.depth is not None:
+        graph = graph.folded(given.depth)
     if given.output is None:
         print(graph)
         return 0

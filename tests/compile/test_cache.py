@@ -78,14 +78,14 @@ def test_folders_of_the_platforms(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache.folder() == tmp_path / ".cache/leafgrad"
+    assert cache.folder() == str(tmp_path / ".cache/leafgrad")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert cache.folder() == tmp_path / "x/leafgrad"
+    assert cache.folder() == str(tmp_path / "x/leafgrad")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache.folder() == tmp_path / "Library/Caches/leafgrad"
+    assert cache.folder() == str(tmp_path / "Library/Caches/leafgrad")
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert cache.folder() == tmp_path / "local/leafgrad/Cache"
+    assert cache.folder() == str(tmp_path / "local/leafgrad/Cache")
 
 
 def test_a_folder_that_cannot_be_made(monkeypatch, tmp_path):
@@ -94,6 +94,18 @@ def test_a_folder_that_cannot_be_made(monkeypatch, tmp_path):
     cache.put(cache.key("a"), b"code")
     assert cache.get(cache.key("a")) is None
     cache.tidy(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no modes of files here")
+def test_code_from_others_is_not_run(place):
+    name = cache.key("a")
+    cache.put(name, b"code")
+    place.chmod(0o777)
+    assert cache.get(name) is None
+    cache.put(cache.key("b"), b"code")
+    assert files(place) == [f"{name}.o"]
+    place.chmod(0o700)
+    assert cache.get(name) == b"code"
 
 
 def test_the_oldest_go_first(place):

@@ -570,6 +570,17 @@ def test_a_second_build_does_not_compile(monkeypatch):
         build([sums(124)])
 
 
+@pytest.mark.parametrize(
+    "version, good",
+    [("0.44.0", False), ("0.45.0", True), ("0.50.0rc1", True), ("1.0.0", True), ("odd", False)],
+)
+def test_old_versions_of_llvmlite_do_not_count(monkeypatch, version, good):
+    from importlib import metadata
+
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    assert llvm.available.__wrapped__() is good
+
+
 def test_llvmlite_is_not_imported_before_it_is_used():
     script = (
         "import sys, leafgrad; from leafgrad.compile import llvm, kernels, threads; "

@@ -44,17 +44,20 @@ WIDEN = {
     "linalg_eigh", "linalg_eigvals", "linalg_eigvalsh", "linalg_householder_product",
     "linalg_inv_ex", "linalg_lstsq", "linalg_lu_factor_ex", "linalg_lu_solve",
     "linalg_matrix_rank", "linalg_qr", "linalg_solve", "linalg_solve_ex", "linalg_svd",
-    "linalg_svdvals", "max_pool3d_with_indices", "max_unpool2d", "max_unpool3d", "mse_loss",
+    "linalg_svdvals", "max_unpool2d", "max_unpool3d", "mse_loss",
     "multi_margin_loss", "multilabel_margin_loss", "nll_loss", "ormqr", "polar", "prod", "prod_dim",
     "smooth_l1_loss", "soft_margin_loss", "trace", "triangular_solve", "view_as_complex",
 }  # fmt: skip
 WIDEN_FUNCTIONS = {
     "nn.functional": ("adaptive_avg_pool3d", "cosine_embedding_loss", "cross_entropy", "ctc_loss",
                       "hinge_embedding_loss", "kl_div", "l1_loss", "margin_ranking_loss",
-                      "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
+                      "max_unpool1d", "max_unpool2d", "max_unpool3d",
                       "nll_loss", "poisson_nll_loss", "triplet_margin_loss"),
-    "": ("cdist", "nanquantile", "pinverse", "quantile", "stft"),
-    "linalg": ("cholesky", "cond", "tensorinv", "tensorsolve"),
+    "": ("cdist", "cholesky", "inverse", "nanquantile", "pinverse", "qr", "quantile", "stft", "svd",
+         "triangular_solve"),
+    "linalg": ("cholesky", "cholesky_ex", "cond", "eig", "eigh", "eigvals", "eigvalsh",
+               "householder_product", "inv", "inv_ex", "lstsq", "matrix_rank", "qr", "solve", "svd",
+               "svdvals", "tensorinv", "tensorsolve"),
 }  # fmt: skip
 # Those that compute in the widest dtype of their operands.
 PROMOTE = {"cat", "index_copy", "stack"}
@@ -267,16 +270,30 @@ def _wrap_functions() -> None:
                 if not room and hasattr(Tensor, name):
                     setattr(Tensor, name, whole)
     functional = importlib.import_module(f"{root}.nn.functional")
-    functional.pad = _padding(functional.pad)
+    for name, widened in _SOMETIMES.items():
+        setattr(functional, name, _as_a_whole(getattr(functional, name), False, widened))
     for name in ("__matmul__", "__rmatmul__"):
         setattr(Tensor, name, _as_a_whole(getattr(Tensor, name), True))
 
 
-def _as_a_whole(function: Callable[..., Any], low: bool) -> Callable[..., Any]:
+def _argument(args: Any, kwargs: Any, place: int, name: str) -> Any:
+    return args[place] if len(args) > place else kwargs.get(name)
+
+
+# Whether a call of these is converted for.
+_SOMETIMES = {
+    "pad": lambda *given: _argument(*given, 2, "mode") in ("reflect", "replicate"),
+    "max_pool3d": lambda *given: not _argument(*given, 6, "return_indices"),
+}
+
+
+def _as_a_whole(function: Callable[..., Any], low: bool,
+                when: Callable[..., bool] | None = None) -> Callable[..., Any]:  # fmt: skip
     @functools.wraps(function)
     def whole(*args: Any, **kwargs: Any) -> Any:
         now = active()
-        if now is None or kwargs.get("out") is not None:
+        skipped = when is not None and not when(args, kwargs)
+        if now is None or skipped or kwargs.get("out") is not None:
             return function(*args, **kwargs)
         to = now.dtype if low else float32
         args, kwargs = cast_nested((args, kwargs), lambda t: now.converted(t, to))
@@ -287,17 +304,6 @@ def _as_a_whole(function: Callable[..., Any], low: bool) -> Callable[..., Any]:
             put(now)
 
     return whole
-
-
-def _padding(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Reflected and replicated values are float32, constant and circular ones are not."""
-    wide = _as_a_whole(function, False)
-
-    @functools.wraps(function)
-    def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
-        return (wide if mode in ("reflect", "replicate") else function)(input, pad, mode, value)
-
-    return pad
 
 
 def cast_nested(value: Any, convert: Callable[[Any], Any]) -> Any:

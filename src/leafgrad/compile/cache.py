@@ -10,7 +10,8 @@ removed, down to `LIMIT` bytes.
 The folder is that of the platform for such things: `$XDG_CACHE_HOME/leafgrad` or
 `~/.cache/leafgrad`, `~/Library/Caches/leafgrad`, `%LOCALAPPDATA%\\leafgrad\\Cache`. The
 environment variable LEAFGRAD_CACHE names another one; `LEAFGRAD_CACHE=0` (or `off`) switches the
-cache off. Nothing here raises: where the folder cannot be read or written, everything is compiled.
+cache off. A folder that others can write to is not used. Nothing here raises: where the folder
+cannot be read or written, everything is compiled.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from ..version import __version__
 
@@ -32,23 +32,22 @@ _DIGEST = 32
 _written = 0
 
 
-def folder() -> Path | None:
+def folder() -> str | None:
     """Where entries are, or None if the cache is switched off."""
     named = os.environ.get("LEAFGRAD_CACHE")
     if named is not None:
-        if named.strip().lower() in ("", "0", "off", "no", "false"):
-            return None
-        return Path(named).expanduser()
-    try:
-        if sys.platform == "win32":
-            local = os.environ.get("LOCALAPPDATA")
-            return (Path(local) if local else Path.home() / "AppData/Local") / "leafgrad/Cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library/Caches/leafgrad"
-        base = os.environ.get("XDG_CACHE_HOME")
-        return (Path(base) if base else Path.home() / ".cache") / "leafgrad"
-    except RuntimeError:  # no home
-        return None
+        off = named.strip().lower() in ("", "0", "off", "no", "false")
+        return None if off else os.path.expanduser(named)
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        found = os.path.join(local, "leafgrad", "Cache")
+    elif sys.platform == "darwin":
+        found = os.path.join(home, "Library", "Caches", "leafgrad")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+        found = os.path.join(base, "leafgrad")
+    return found if os.path.isabs(found) else None  # there is no home
 
 
 def key(*parts: object) -> str:
@@ -66,9 +65,12 @@ def get(name: str) -> bytes | None:
     place = folder()
     if place is None:
         return None
-    path = place / f"{name}.o"
+    path = os.path.join(place, f"{name}.o")
     try:
-        data = path.read_bytes()
+        if not _ours(place):
+            return None
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError:
         return None
     start = len(_MAGIC) + _DIGEST
@@ -88,7 +90,7 @@ def put(name: str, body: bytes) -> None:
         return
     temporary = None
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(place, mode=0o700, exist_ok=True)
         if not _ours(place):
             return
         import tempfile
@@ -96,7 +98,7 @@ def put(name: str, body: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=place, suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(_MAGIC + _checksum(name, body) + body)
-        os.replace(temporary, place / f"{name}.o")
+        os.replace(temporary, os.path.join(place, f"{name}.o"))
     except OSError:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -145,8 +147,9 @@ def _checksum(name: str, body: bytes) -> bytes:
     return hashlib.sha256(name.encode() + body).digest()
 
 
-def _ours(place: Path) -> bool:
-    """Whether the folder is the user's own: code that is run must not come from others."""
+def _ours(place: str) -> bool:
+    """Whether the folder is the user's own: code that will run must not come from others."""
     if not hasattr(os, "getuid"):
         return True
-    return place.stat().st_uid == os.getuid()
+    found = os.stat(place)
+    return found.st_uid == os.getuid() and not found.st_mode & 0o002

@@ -18,17 +18,17 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..duck import Duck, Opaque, address, strided
-from ..generator import Generator
 from ..graph import engine
 from ..graph.node import clock
 from ..graph.source import INTERNAL
 from ..tensor import COUNT, Tensor
+from . import watch
+from .captured import Captured, Storage, plain, same_elements, same_place
 from .program import (
     Const,
     Guard,
@@ -38,225 +38,16 @@ from .program import (
     assign,
     changed,
     diagonal,
+    recast,
     restrided,
     ufunc_of,
 )
 
-__all__ = ["Captured", "Recorder", "Seen", "recording"]
+__all__ = ["Recorder", "Seen"]
 
-_ARRAY = Tensor.__dict__["_array"]  # the slot itself: reads and writes that nobody notes
-_get, _set = _ARRAY.__get__, _ARRAY.__set__
-_OPERATORS = os.path.join(os.path.dirname(engine.__file__), "operator.py")
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 _WALK = engine.walk.__code__
 _LARGE = 1024  # bytes from which on a constant array is looked at more closely
-
-# The recorder at work, and the one lock: tensors show their arrays through it, in all threads.
-_lock = threading.RLock()
-_current: Recorder | None = None
-
-
-def recording() -> Recorder | None:
-    """The recorder at work in this thread."""
-    found = _current
-    return found if found is not None and found.thread == threading.get_ident() else None
-
-
-class Storage:
-    """Memory, and the value that it has now. `strides`: how its whole lies; input: if it was there
-    before; before: a copy of its content, once it was written; epoch: the number of writes"""
-
-    __slots__ = ("array", "before", "epoch", "input", "value")
-
-    def __init__(self, array: Any, value: Value) -> None:
-        self.array, self.value, self.epoch = array, value, 0
-        self.input = value if isinstance(value, Input) else None
-        self.before: Any = None
-
-
-class Captured(Duck):
-    """A real array, and which value of the program it is.
-
-    held: the array; a view has a parent and the call (`link`) that takes it from there; seen: its
-    own value, as of an epoch of its storage
-    """
-
-    __slots__ = ("_epoch", "_link", "_parent", "_recorder", "_seen", "_storage", "held")
-    rank = 0
-
-    def __init__(self, recorder: Recorder, held: Any, storage: Storage, parent: Any = None,
-                 link: Any = None, seen: Any = None) -> None:  # fmt: skip
-        self.held, self._recorder, self._storage = held, recorder, storage
-        self._parent, self._link = parent, link
-        self._seen, self._epoch = seen, storage.epoch
-
-    # What an array shows of itself without its numbers
-
-    @property
-    def shape(self) -> Any:  # type: ignore[override]
-        return self.held.shape
-
-    @property
-    def dtype(self) -> Any:  # type: ignore[override]
-        return self.held.dtype
-
-    @property
-    def strides(self) -> Any:
-        return self.held.strides
-
-    @property
-    def flags(self) -> Any:
-        return self.held.flags
-
-    @property
-    def base(self) -> Any:
-        """The whole memory of a view; None for what is no view."""
-        whole = self._storage.array
-        if _same_place(whole, self.held):
-            return None
-        return Captured(self._recorder, whole, self._storage)
-
-    @property
-    def whole(self) -> Any:
-        """Itself: it holds one example."""
-        return self
-
-    @property
-    def address(self) -> int:
-        """Where the array lies: places of views are told by differences of these."""
-        return address(self.held)
-
-    def strided(self, shape: Any, strides: Any, start: int) -> Any:
-        """A window on its memory: see `duck.strided`."""
-        if self._recorder.done:
-            return strided(self.held, shape, strides, start)
-        return self._recorder.window(self, shape, strides, start)
-
-    def window(self, memory: Any, shape: Any, strides: Any, start: int) -> Any:
-        """Likewise, on memory that is given."""
-        return strided(memory, shape, strides, start)
-
-    def _get_real(self) -> Any:
-        return np.real(self)
-
-    def _get_imag(self) -> Any:
-        return np.imag(self)
-
-    def _set_real(self, value: Any) -> None:
-        np.real(self)[...] = value
-
-    def _set_imag(self, value: Any) -> None:
-        np.imag(self)[...] = value
-
-    real = property(_get_real, _set_real)
-    imag = property(_get_imag, _set_imag)
-
-    # Calls
-
-    def value(self) -> Value:
-        """The value that it has now."""
-        storage = self._storage
-        if self._parent is None:
-            return storage.value
-        if self._epoch != storage.epoch:
-            function, args, kwargs = self._link
-            whole = self._parent.value()
-            self._seen = self._recorder.emit(function, (whole, *args), kwargs, self.held)
-            self._epoch = storage.epoch
-        return self._seen  # type: ignore[no-any-return]
-
-    def call(self, function: Callable[..., Any], args: tuple[Any, ...],
-             kwargs: dict[str, Any]) -> Any:  # fmt: skip
-        recorder = self._recorder
-        if recorder.done or threading.get_ident() != recorder.thread:
-            return function(*_plain(args), **_plain(kwargs))
-        if _has_tensor(args):
-            return NotImplemented
-        return recorder.call(function, args, kwargs)
-
-    def opaque(self, function: Callable[..., Any], args: tuple[Any, ...],
-               kwargs: dict[str, Any]) -> Any:  # fmt: skip
-        recorder = self._recorder
-        if recorder.done or threading.get_ident() != recorder.thread:
-            return function(*_plain(args), **_plain(kwargs))
-        return recorder.opaque(function, args, kwargs)
-
-    # Where Python learns numbers
-
-    def item(self, *place: Any) -> Any:
-        if not self._recorder.done and _opaque_is_caught():
-            raise Opaque("a captured array gives no number")  # NumPy asks when it is assigned
-        self._learn()
-        return self.held.item(*place)
-
-    def tolist(self) -> Any:
-        self._learn()
-        return self.held.tolist()
-
-    def __bool__(self) -> bool:
-        found = bool(self.held)  # ValueError unless of one element
-        if not self._recorder.done:
-            self._recorder.guard(self.value(), "bool", found)
-        return found
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if self._recorder.done:
-            return np.array(self.held, dtype=dtype, copy=copy)
-        if _opaque_is_caught():
-            raise Opaque("a captured array gives no memory")
-        self._recorder.fail("a NumPy array is made of a tensor's values, which what follows it "
-                            "may change")  # fmt: skip
-        return np.array(self.held, dtype=dtype)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        self._recorder.fail("a tensor is pickled")
-        return self.held.__reduce_ex__(protocol)
-
-    def __repr__(self) -> str:
-        self._learn()
-        return repr(self.held)
-
-    def _learn(self) -> None:
-        if not self._recorder.done:
-            if self.held.size > _MOST_LEARNT:
-                self._recorder.fail("many numbers of a tensor are read")
-            else:
-                self._recorder.guard(self.value(), "value", self.held.copy())
-
-
-_MOST_LEARNT = 4096
-
-
-def _plain(tree: Any) -> Any:
-    """Arguments with the real arrays in place of captured ones."""
-    kind = tree.__class__
-    if kind is Captured:
-        return tree.held
-    if kind is tuple or kind is list:
-        return kind(map(_plain, tree))
-    if kind is dict:
-        return {k: _plain(v) for k, v in tree.items()}
-    if kind is slice:
-        return slice(_plain(tree.start), _plain(tree.stop), _plain(tree.step))
-    return tree
-
-
-def _has_tensor(args: Any) -> bool:
-    return any(isinstance(a, Tensor) or (a.__class__ in (tuple, list) and _has_tensor(a))
-               for a in args)  # fmt: skip
-
-
-def _opaque_is_caught() -> bool:
-    """Whether an operator is at work, which will do its computation as a whole."""
-    frame: Any = sys._getframe(2)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name == _OPERATORS or (name.endswith("duck.py") and INTERNAL[name]):
-            return True
-        if not INTERNAL[name] and not name.startswith(_NUMPY):
-            return False
-        frame = frame.f_back
-    return False
 
 
 def _root(array: Any) -> Any:
@@ -274,7 +65,7 @@ class Seen:
     __slots__ = ("array", "cleared", "count", "edge", "extra", "grad", "tensor", "versions")
 
     def __init__(self, tensor: Any) -> None:
-        self.tensor, self.array, self.edge = tensor, _get(tensor), tensor._edge
+        self.tensor, self.array, self.edge = tensor, watch.get(tensor), tensor._edge
         own = tensor.__dict__
         self.grad, self.cleared = own.get("_grad"), own.get("_cleared")
         self.extra = tuple(own.get(name) for name in _KEPT)
@@ -283,7 +74,7 @@ class Seen:
     def restore(self) -> None:
         """Put the tensor back to what it was, but for the content of its memory."""
         t = self.tensor
-        _set(t, self.array)
+        watch.put(t, self.array)
         t._edge, t._versions = self.edge, self.versions
         self.versions[COUNT] = self.count
         for name, value in (("_grad", self.grad), ("_cleared", self.cleared)):
@@ -328,16 +119,11 @@ class Recorder:
     # The watch over tensors, generators and optimizers
 
     def __enter__(self) -> Recorder:
-        global _current
-        _lock.acquire()
-        _current = self
-        _watch()
+        watch.start(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        global _current
-        _unwatch()
-        _current = None
+        watch.stop()
         self.done = True
         for seen in self.seen.values():
             self._release(seen.tensor)
@@ -345,12 +131,11 @@ class Recorder:
             tensor = held()
             if tensor is not None:
                 self._release(tensor)
-        _lock.release()
 
     def _release(self, tensor: Any) -> None:
-        array = _get(tensor)
+        array = watch.get(tensor)
         if array.__class__ is Captured:
-            _set(tensor, array.held)
+            watch.put(tensor, array.held)
 
     def undo(self) -> None:
         """After a failed step: put everything back to what it was before."""
@@ -361,7 +146,7 @@ class Recorder:
         for seen in self.seen.values():
             seen.restore()
         for generator, state in self.generators.values():
-            set_state(generator, state)
+            watch.set_state(generator, state)
 
     def fail(self, reason: str, mark: Any = None) -> None:
         """The capture cannot be used. The first reason counts."""
@@ -392,7 +177,7 @@ class Recorder:
         if found is None:
             value = self.constant(array) if seen is None else self._input(array)
             found = self.arrays[id(array)] = Captured(self, array, Storage(array, value))
-        _set(tensor, found)
+        watch.put(tensor, found)
         self._holders.append(weakref.ref(tensor))
         return found
 
@@ -404,12 +189,12 @@ class Recorder:
     def tensor_write(self, tensor: Any, array: Any) -> None:
         """A tensor gets an array: a new one its first, or another takes its place."""
         try:
-            _get(tensor)
+            watch.get(tensor)
         except AttributeError:
             self._made[id(tensor)] = weakref.ref(tensor)
         else:
             self.note(tensor)
-        _set(tensor, array)
+        watch.put(tensor, array)
         if array.__class__ is Captured:
             self._holders.append(weakref.ref(tensor))
 
@@ -477,7 +262,7 @@ class Recorder:
     def call(self, function: Any, args: Any, kwargs: Any) -> Any:
         """A NumPy function on captured arrays."""
         if function in _INFO:
-            return function(*_plain(args), **_plain(kwargs))
+            return function(*plain(args), **plain(kwargs))
         special = _SPECIAL.get(function)
         if special is not None:
             return special(self, *args, **kwargs)
@@ -496,19 +281,19 @@ class Recorder:
             if "read-only" not in str(error):
                 raise
             self.fail(f"{_name(function)} writes to its arguments")
-            return self._wrapped(None, function(*_plain(args), **_plain(kwargs)), args)
+            return self._wrapped(None, function(*plain(args), **plain(kwargs)), args)
         arrays = [a for a in _arrays((args, kwargs))]
         if any(_root(f) is _root(a.held) for f in _listed(found) for a in arrays
                if isinstance(f, np.ndarray)):  # fmt: skip
-            found = function(*_plain(args), **_plain(kwargs))  # a view, of arrays not locked
+            found = function(*plain(args), **plain(kwargs))  # a view, of arrays not locked
         value = self.emit(function, self.read(args), self.read(kwargs), _as_arrays(found))
         return self._wrapped(value, found, args, (function, args, kwargs))
 
     def draw(self, generator: Any, method: Any, args: Any, kwargs: Any) -> Any:
         """Random numbers, which each run draws anew."""
         if id(generator) not in self.generators:
-            self.generators[id(generator)] = generator, get_state(generator)
-        found = method(generator, *_plain(args), **_plain(kwargs))
+            self.generators[id(generator)] = generator, watch.get_state(generator)
+        found = method(generator, *plain(args), **plain(kwargs))
         given = self.read(args), self.read(kwargs)
         drawn = isinstance(found, (np.ndarray, np.generic))
         result = np.asarray(found if drawn else 0)
@@ -517,7 +302,7 @@ class Recorder:
 
     def _apply(self, function: Any, args: Any, kwargs: Any) -> Any:
         given = self.read(args), self.read(kwargs)
-        found = function(*_plain(args), **_plain(kwargs))
+        found = function(*plain(args), **plain(kwargs))
         if found.__class__ is np.ndarray:
             for each in args:
                 if each.__class__ is Captured and each.held is found:
@@ -569,9 +354,9 @@ class Recorder:
         """The memory of `target`, already written for real, has a new value."""
         storage = target._storage
         whole = storage.array
-        if target._parent is None or _same_place(target.held, whole):
+        if target._parent is None or same_place(target.held, whole):
             storage.value = value
-        elif _same_elements(target.held, whole):
+        elif same_elements(target.held, whole):
             storage.value = self.emit(np.reshape, (value, whole.shape), {}, whole)
         else:
             path: list[Any] = []
@@ -611,14 +396,24 @@ class Recorder:
     def copyto(self, dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
         """np.copyto."""
         target = self._before(dst)
-        if where is not True:
-            self._mutate(np.copyto, (dst, src), {"casting": casting, "where": where})
-            return
         value = self.read(src)
         if not isinstance(value, Value):
             value = self.constant(np.asarray(src, target.dtype))
-        np.copyto(target.held, _plain(src), casting=casting)  # type: ignore[arg-type]
+        if where is not True:
+            self._copy_where(target, value, where, casting, src)
+            return
+        np.copyto(target.held, plain(src), casting=casting)  # type: ignore[arg-type]
         self.write(target, self._fitted(value, target.held))
+
+    def _copy_where(self, target: Captured, value: Value, mask: Any, casting: Any,
+                    src: Any) -> None:  # fmt: skip
+        """Write a value where a mask holds."""
+        old, given = target.value(), self.read(mask)
+        np.copyto(target.held, plain(src), casting=casting, where=plain(mask))
+        if value.dtype != old.dtype:
+            like = np.broadcast_to(np.empty((), old.dtype), value.shape)
+            value = self.emit(np.ndarray.astype, (value, old.dtype), {}, like)
+        self.write(target, self.emit(np.where, (given, value, old), {}, target.held))
 
     def setitem(self, target: Any, index: Any, value: Any) -> None:
         """target[index] = value"""
@@ -629,17 +424,35 @@ class Recorder:
             for p in parts
         )
         if not basic:
-            self._mutate(operator.setitem, (target, index, value), {})
+            mask = self._mask(target, index)
+            if mask is not None and np.ndim(plain(value)) == 0:
+                self.copyto(target, value, "unsafe", mask)
+            else:
+                self._mutate(operator.setitem, (target, index, value), {})
             return
         if Ellipsis not in parts:
             index = (*parts, Ellipsis)  # a view also of one element
-        self.copyto(target[index], value, casting="unsafe")
+        place = target[index]
+        if value.__class__ is Captured and value._storage is place._storage and (
+            same_place(value.held, place.held)
+        ):  # fmt: skip
+            return  # as `x[i] += y` does after it has written there
+        self.copyto(place, value, casting="unsafe")
+
+    def _mask(self, target: Captured, index: Any) -> Any:
+        """An index that is one mask, as it broadcasts to the target; None for any other."""
+        held = plain(index)
+        if not isinstance(held, np.ndarray) or held.dtype.kind != "b" or not held.ndim:
+            return None
+        if held.shape != target.shape[: held.ndim]:
+            return None
+        return np.reshape(index, (*held.shape, *(1,) * (len(target.shape) - held.ndim)))
 
     def _mutate(self, function: Any, args: Any, kwargs: Any) -> None:
         """A function that writes to its first argument."""
         target = self._before(args[0])
         given = self.read(args), self.read(kwargs)
-        function(*_plain(args), **_plain(kwargs))
+        function(*plain(args), **plain(kwargs))
         self.write(target, self.emit(changed, (function, *given[0]), given[1], target.held))
 
     def _into(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -698,27 +511,6 @@ class Recorder:
             return x[...]
         return self._apply(recast, (x, np.dtype(dtype)), {})
 
-    def ordered(self, function: Any) -> Any:
-        """A function whose `order` may depend on how the memory lies: by C's or Fortran's."""
-
-        def call(self: Recorder, x: Any, *args: Any, **kwargs: Any) -> Any:
-            order = kwargs.get("order")
-            if order in ("K", "A") and x.__class__ is Captured:
-                flags = x.held.flags
-                if not (flags.c_contiguous or flags.f_contiguous):
-                    self.fail("a reshape in the order of memory")
-                kwargs["order"] = "C" if flags.c_contiguous else "F"
-            return self._apply(function, (x, *args), kwargs)
-
-        return call
-
-
-def recast(x: Any, dtype: Any) -> Any:
-    """The memory of an array as another dtype: its last dimension lies without gaps."""
-    if x.ndim and x.strides[-1] != x.itemsize and x.itemsize != dtype.itemsize:
-        x = np.ascontiguousarray(x)
-    return x.view(dtype)
-
 
 def picked(x: Any, function: Any, position: int, number: int | None, args: Any, kwargs: Any) -> Any:
     """A function of several arguments as one of the argument at a position, and one result."""
@@ -737,20 +529,6 @@ def _within(array: Any, shape: Any, strides: Any, start: int) -> bool:
         return True
     mine, asked = reach(array.shape, array.strides), reach(shape, strides)
     return mine[0] <= asked[0] + start and asked[1] + start <= mine[1]
-
-
-def _same_place(x: Any, y: Any) -> bool:
-    """Whether two arrays are the same elements in the same order."""
-    return x.shape == y.shape and x.strides == y.strides and _same_elements(x, y, False)
-
-
-def _same_elements(x: Any, y: Any, dense: bool = True) -> bool:
-    """Whether two arrays begin at one place and, if `dense`, both lie there without gaps."""
-    if x.dtype != y.dtype or x.size != y.size:
-        return False
-    if dense and not (x.flags.c_contiguous and y.flags.c_contiguous):
-        return False
-    return address(x) == address(y)
 
 
 def _listed(found: Any) -> Any:
@@ -814,6 +592,26 @@ _INFO: set[Any] = {np.shape, np.ndim, np.size, np.may_share_memory, np.shares_me
                    np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
                    np.common_type}  # fmt: skip
 
+def _ordered(function: Any) -> Any:
+    """A function whose `order` may depend on how the memory lies: by C's or Fortran's."""
+
+    def call(self: Recorder, x: Any, *args: Any, **kwargs: Any) -> Any:
+        order = kwargs.get("order")
+        if order in ("K", "A") and x.__class__ is Captured:
+            flags = x.held.flags
+            if not (flags.c_contiguous or flags.f_contiguous):
+                self.fail("a reshape in the order of memory")
+            kwargs["order"] = "C" if flags.c_contiguous else "F"
+        return self._apply(function, (x, *args), kwargs)
+
+    return call
+
+
+def _mutating(function: Any) -> Any:
+    """A function that writes to its first argument."""
+    return lambda self, *args, **kwargs: self._mutate(function, args, kwargs)
+
+
 _SPECIAL: dict[Any, Any] = {
     np.copyto: Recorder.copyto,
     operator.setitem: Recorder.setitem,
@@ -825,174 +623,7 @@ _SPECIAL: dict[Any, Any] = {
     np.ndarray.diagonal: lambda self, x, *args, **kw: self._apply(diagonal, (x, *args), kw),
     np.ndarray.fill: lambda self, x, value: self.copyto(x, value, casting="unsafe"),
     np.ndarray.sort: lambda self, x, *args, **kw: self._mutate(np.ndarray.sort, (x, *args), kw),
-    **{
-        f: (lambda f: lambda self, *args, **kw: self._mutate(f, args, kw))(f)
-        for f in (np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis)
-    },
-    **{
-        f: Recorder.ordered(None, f)  # type: ignore[arg-type]
-        for f in (np.ravel, np.reshape, np.ndarray.ravel, np.ndarray.flatten)
-    },
+    **{f: _mutating(f) for f in (np.put, np.place, np.putmask, np.fill_diagonal,
+                                 np.put_along_axis)},
+    **{f: _ordered(f) for f in (np.ravel, np.reshape, np.ndarray.ravel, np.ndarray.flatten)},
 }
-
-
-# The watch: while a step is captured, reads and writes of tensors' arrays, random numbers and what
-# hands out memory go through the recorder.
-
-
-def _read_array(tensor: Any) -> Any:
-    array = _get(tensor)
-    if array.__class__ is Captured:
-        return array if threading.get_ident() == array._recorder.thread else array.held
-    recorder = recording()
-    return array if recorder is None else recorder.tensor_read(tensor, array)
-
-
-def _write_array(tensor: Any, array: Any) -> None:
-    recorder = recording()
-    if recorder is None:
-        _set(tensor, array)
-    else:
-        recorder.tensor_write(tensor, array)
-
-
-def _read_grad(tensor: Any) -> Any:
-    recorder = recording()
-    if recorder is not None:
-        recorder.note(tensor)
-    return tensor.__dict__.get("_grad")
-
-
-def _write_grad(tensor: Any, value: Any) -> None:
-    recorder = recording()
-    if recorder is not None:
-        recorder.note(tensor)
-    tensor.__dict__["_grad"] = value
-
-
-def _drawing(name: str) -> Any:
-    method = getattr(Generator, name)
-
-    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
-        recorder = recording()
-        if recorder is None or recorder._depth:
-            return method(self, *args, **kwargs)
-        recorder._depth += 1
-        try:
-            return recorder.draw(self, method, args, kwargs)
-        finally:
-            recorder._depth -= 1
-
-    return draw
-
-
-def _failing(owner: Any, name: str, reason: str) -> Any:
-    method = getattr(owner, name)
-
-    def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        recorder = recording()
-        if recorder is not None and not recorder._depth:
-            recorder.fail(reason)
-            found = method(self, *args, **kwargs)
-            return found.held if found.__class__ is Captured else found
-        return method(self, *args, **kwargs)
-
-    return failing
-
-
-class _Live:
-    """An optimizer's group whose floats are inputs of the program, read anew at each run."""
-
-    __slots__ = ("_group", "_recorder")
-
-    def __init__(self, recorder: Recorder, group: dict[str, Any]) -> None:
-        self._recorder, self._group = recorder, group
-
-    def __getitem__(self, key: str) -> Any:
-        value = self._group[key]
-        if type(value) is float:
-            return self._recorder.scalar(self._group, key, value)
-        if type(value) is tuple and value and all(type(v) is float for v in value):
-            scalar, group = self._recorder.scalar, self._group
-            return tuple(scalar(group, (key, i), v) for i, v in enumerate(value))
-        return value
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._recorder.fail("an optimizer changes its own options")
-        self._group[key] = value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._group, name)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._group
-
-    def __iter__(self) -> Any:
-        return iter(self._group)
-
-    def __len__(self) -> int:
-        return len(self._group)
-
-
-def _live_group(group: dict[str, Any]) -> Any:
-    recorder = recording()
-    return group if recorder is None else _Live(recorder, group)
-
-
-_DRAWS = ("uniform", "normal", "log_normal", "integers", "random", "permutation", "bernoulli",
-          "bernoulli_tensor", "exponential", "cauchy", "geometric", "multinomial", "manual_seed",
-          "get_state_bytes", "set_state_bytes")  # fmt: skip
-_SEED = "a generator takes a seed that is another each time"
-_MEMORY = "numpy() hands a tensor's memory to code that cannot be followed"
-
-_PATCHES: list[tuple[Any, str, Any]] = [
-    (Tensor, "_array", property(_read_array, _write_array)),
-    (Tensor, "_grad", property(_read_grad, _write_grad)),
-    *((Generator, name, _drawing(name)) for name in _DRAWS),
-    (Generator, "seed", _failing(Generator, "seed", _SEED)),
-    (Generator, "initial_seed", _failing(Generator, "initial_seed", "a generator's seed is read")),
-    (Tensor, "numpy", _failing(Tensor, "numpy", _MEMORY)),
-    (Tensor, "__dlpack__", _failing(Tensor, "__dlpack__", _MEMORY)),
-]
-_kept: list[Any] = []
-
-
-def _watch() -> None:
-    optimizers = sys.modules.get("leafgrad.optim.optimizer")
-    if optimizers is not None:
-        optimizers.live = _live_group  # type: ignore[attr-defined]
-    for owner, name, patch in _PATCHES:
-        _kept.append(owner.__dict__[name])
-        setattr(owner, name, patch)
-
-
-def _unwatch() -> None:
-    for owner, name, _ in reversed(_PATCHES):
-        setattr(owner, name, _kept.pop())
-    optimizers = sys.modules.get("leafgrad.optim.optimizer")
-    if optimizers is not None:
-        optimizers.live = None  # type: ignore[attr-defined]
-
-
-# The state of a generator, quickly
-
-
-def get_state(generator: Any) -> Any:
-    """A generator's state, to be put back by `set_state`."""
-    source = generator._source
-    own = [(name, getattr(generator, name)) for name in _STATE]
-    return own, None if source is None else source.get_state(legacy=False)
-
-
-def set_state(generator: Any, state: Any) -> None:
-    """Put a generator back into a state of `get_state`."""
-    own, engine_state = state
-    for name, value in own:
-        setattr(generator, name, value)
-    if engine_state is None:
-        generator._source = None  # made anew from the seed: nothing was drawn yet
-    else:
-        generator._source.set_state(engine_state)
-
-
-_STATE = ("_block", "_float_spare", "_next", "_seed", "_spare", "_unused")

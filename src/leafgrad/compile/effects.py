@@ -16,10 +16,12 @@ from ..graph.cut import Cut
 from ..graph.inplace import ViewEdge
 from ..graph.node import LEAF, Freed, Output
 from ..tensor import COUNT, MARK, Tensor
-from .capture import Captured, Recorder, Seen, Storage, _get
+from .capture import Recorder, Seen
+from .captured import Captured, Storage
 from .guards import Fact, Place, Reach
-from .program import Const, Input, place
+from .program import Const, Input, place, values_in
 from .program import Output as Result
+from .watch import get
 
 __all__ = ["Effects"]
 
@@ -205,7 +207,7 @@ class Effects:
 
     def _changes(self, seen: Seen) -> None:
         name, tensor = self._names[id(seen.tensor)], seen.tensor
-        array = _get(tensor)
+        array = get(tensor)
         held = array.held if array.__class__ is Captured else array
         if held is not seen.array:
             self.commit.append(f"{name}._array = {self._array(tensor, tensor)}")
@@ -327,7 +329,7 @@ class Effects:
 
     def _array(self, tensor: Any, holder: Any) -> str:
         """The expression for the array of a tensor that has another one than before the step."""
-        array = _get(tensor)
+        array = get(tensor)
         if array.__class__ is not Captured:
             array = self.recorder.tensor_read(tensor, array)
             if array.__class__ is not Captured:
@@ -344,8 +346,6 @@ class Effects:
             array = array._parent
         if not path:
             return root
-        from .program import values_in
-
         for function, args, kwargs in path:
             for value in values_in((args, kwargs)):
                 if not isinstance(value, Const):

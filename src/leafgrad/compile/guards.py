@@ -234,6 +234,8 @@ class Reach:
 
     def _tensor(self, thing: Any, code: str, label: str, mark: Any) -> None:
         known = self.tensors.get(id(thing))
+        if known is not None and "param_groups" in known.label and "param_groups" not in label:
+            known.label = label  # the name that it has in its module says more
         if known is None:
             place = Place(thing, code, label, self.bind(thing), mark)
             self.tensors[id(thing)] = place

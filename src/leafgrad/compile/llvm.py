@@ -181,6 +181,8 @@ def _slot_address(out: Block, slot: int) -> V:
 
 # Machine code
 
+_OLDEST = (0, 45)  # llvmlite, with LLVM 20: older ones do not know constants of equal lanes
+
 
 class Target(NamedTuple):
     """A processor: what code is made for."""
@@ -221,10 +223,14 @@ def target_of(triple: str, cpu: str, features: str, has: Mapping[str, bool]) -> 
 
 @functools.cache
 def available() -> bool:
-    """Whether llvmlite is installed (it is not imported here)."""
-    from importlib.util import find_spec
+    """Whether llvmlite is installed, and new enough (it is not imported here)."""
+    from importlib import metadata
 
-    return find_spec("llvmlite") is not None
+    try:
+        numbers = metadata.version("llvmlite").split(".")
+        return (int(numbers[0]), int(numbers[1])) >= _OLDEST
+    except (metadata.PackageNotFoundError, ValueError, IndexError):
+        return False
 
 
 @functools.cache

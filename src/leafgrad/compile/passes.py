@@ -22,8 +22,11 @@ from .program import (
     Program,
     Value,
     assign,
+    changed,
+    gathered,
     replaced,
     restrided,
+    scattered,
     ufunc_of,
 )
 
@@ -296,6 +299,129 @@ def _chosen(args: Any, result: Value) -> Any:
     return None
 
 
+# Indices
+
+
+def indexed(program: Program) -> Program:
+    """Reads and sums at index arrays as `gathered` and `scattered`, which loops can do. That no
+    index is out of bounds becomes a guard; if it does not hold, the step raises as ever."""
+    guards: list[Guard] = []
+    kept: list[Instr] = []
+    checked: set[Any] = set()
+
+    def emit(function: Any, args: Any, like: Any, of: Instr) -> Value:
+        made = Instr(function, args, {}, of.mark, of.backward)
+        kept.append(made)
+        return made.returns(like)  # type: ignore[no-any-return]
+
+    def check(index: Value, size: int, of: Instr) -> bool:
+        """Guard that an index is within bounds; False if a constant one is not."""
+        if isinstance(index, Const):
+            inside = (index.array >= -size) & (index.array < size)
+            return bool(inside.all())
+        if (index, size) in checked:
+            return True
+        checked.add((index, size))
+        flags = np.empty(index.shape, bool)
+        low, high = emit(np.greater_equal, (index, -size), flags, of), \
+            emit(np.less, (index, size), flags, of)  # fmt: skip
+        both = emit(np.logical_and, (low, high), flags, of)
+        all_ = emit(np.logical_and.reduce, (both, None), np.empty((), bool), of)
+        guards.append(Guard(all_, "bool", True, of.mark))
+        return True
+
+    def placed(index: Value, front: int, count: int, ndim: int, of: Instr) -> Value:
+        """An index as it broadcasts to a result: its dimensions begin at `front`."""
+        shape = (1,) * (count - index.ndim) + index.shape + (1,) * (ndim - front - count)
+        if shape == index.shape:
+            return index
+        if isinstance(index, Const):
+            return Const(index.array.reshape(shape))
+        return emit(np.reshape, (index, shape), np.empty(shape, index.dtype), of)
+
+    def plan(array: Value, key: Any, of: Instr) -> Any:
+        """(places, indices) of a key of index arrays and full slices; None for any other."""
+        parts = list(key) if key.__class__ is tuple else [key]
+        if sum(p is Ellipsis for p in parts if not isinstance(p, Value)) > 1:
+            return None
+        named = sum(p is not Ellipsis for p in parts)
+        for n, p in enumerate(parts):
+            if p is Ellipsis:
+                parts[n : n + 1] = [slice(None)] * (array.ndim - named)
+                break
+        parts += [slice(None)] * (array.ndim - len(parts))
+        arrays = [n for n, p in enumerate(parts) if isinstance(p, Value)]
+        if len(parts) != array.ndim or not arrays or any(
+            parts[n].dtype.kind not in "iu" or parts[n].size == 0 for n in arrays
+        ):  # fmt: skip
+            return None
+        if any(not isinstance(p, Value) and p != slice(None) for p in parts):
+            return None
+        shape = np.broadcast_shapes(*(parts[n].shape for n in arrays))
+        beside = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
+        front = arrays[0] if beside else 0
+        ndim = len(shape) + array.ndim - len(arrays)
+        rest = iter([*range(front), *range(front + len(shape), ndim)])
+        places, indices = [], []
+        for n, p in enumerate(parts):
+            if isinstance(p, Value):
+                if not check(p, array.shape[n], of):
+                    return None
+                places.append(("index", len(indices)))
+                indices.append(placed(p, front, len(shape), ndim, of))
+            else:
+                places.append(("axis", next(rest)))
+        return tuple(places), indices
+
+    for instr in program.instrs:
+        made = _gather_of(instr, plan)
+        kept.append(instr if made is None else made)
+    return program.but(kept, guards=[*guards, *program.guards])
+
+
+def _gather_of(instr: Instr, plan: Any) -> Instr | None:
+    """An instruction in the words of `gathered` and `scattered`, if it can be said so."""
+    function, args, kwargs = instr.function, instr.args, instr.kwargs
+    if instr.several or instr.effect or not args:
+        return None
+    result = instr.results[0]
+    key: Any = None
+    if function is operator.getitem:
+        array, key = args
+    elif function is np.take and len(args) in (2, 3) and set(kwargs) <= {"axis"}:
+        array, index = args[:2]
+        axis = kwargs.get("axis", args[2] if len(args) == 3 else None)
+        if axis is None and array.ndim != 1:
+            return None
+        axis = (axis or 0) % array.ndim
+        key = (*(slice(None),) * axis, index)
+    elif function is changed and args[0] == np.add.at and len(args) == 4 and not kwargs:
+        _, array, key, values = args
+    else:
+        return None
+    if result is None or not isinstance(array, Value) or not any(
+        isinstance(p, Value) for p in (key if key.__class__ is tuple else (key,))
+    ):
+        return None
+    found = plan(array, key, instr)
+    if found is None:
+        return None
+    places, indices = found
+    if function is changed:
+        if not isinstance(values, Value) or values.dtype != array.dtype:
+            return None
+        shape = np.broadcast_shapes(*(i.shape for i in indices), values.shape)
+        if values.shape != shape:
+            return None
+        again = (array, places, values, *indices)
+    else:
+        again = (array, result.shape, places, *indices)
+    made = Instr(scattered if function is changed else gathered, again, {}, instr.mark,
+                 instr.backward)  # fmt: skip
+    made.results = instr.results
+    return made
+
+
 # What need not be computed at every run
 
 
@@ -328,6 +454,8 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "common subexpressions": common,
     "dead code": dead,
 }
+# Once, at the end: for loops.
+LAST: dict[str, Callable[[Program], Program]] = {"indices": indexed}
 
 
 def simplified(program: Program, leave_out: Iterable[str] = (), tell: Any = None) -> Program:
@@ -344,5 +472,8 @@ def simplified(program: Program, leave_out: Iterable[str] = (), tell: Any = None
                 tell(f"{name}: {count} instructions, now {len(program.instrs)}")
         if len(program.instrs) == before:
             break
+    for name, function in LAST.items():
+        if name not in out:
+            program = function(program)
     return program
 

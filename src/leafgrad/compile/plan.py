@@ -19,7 +19,8 @@ from ..duck import strided
 from ..graph import quiet
 from ..parallel import get_num_threads
 from . import blas, llvm, threads
-from .loops import Buffer, Host, Loop, Lowering, Memory, Point, Product, order_of
+from .loops import Buffer, Host, Loop, Memory, Point, Product, order_of
+from .lowering import Lowering
 from .program import Input, Mismatch, Program, Text, Value
 
 __all__ = ["NativePlan", "NumPyPlan"]
@@ -180,7 +181,8 @@ class NativePlan:
                 flush()
                 late, pieces = pieces, []
             if isinstance(step, Loop):
-                batch.append(self._kernel(step))
+                if step.size:
+                    batch.append(self._kernel(step))
             elif isinstance(step, Product):
                 batch += self._product(step)
             elif isinstance(step, Host):
@@ -382,6 +384,7 @@ class _Writer:
         reads += [self.memory[o] for _, _, o, _, _ in loop.reduces if o not in loop.points]
         reads += [self.memory[v] for v, _ in loop.stores if v not in loop.points]
         reads += [m for m, _ in loop.copies]
+        reads += [self.memory[v] for value, _, _, some in loop.scatters for v in (value, *some)]
         writes = [to for _, to in (*loop.stores, *loop.copies)]
         writes += [self.memory[v] for v in loop.points if v in self.memory]
         self._strides = {
@@ -402,6 +405,13 @@ class _Writer:
             self._strides[id(memory)] = tuple(
                 0 if d in axes else s for d, s in enumerate(strides)
             )
+        # What is read or written at indices has strides along the rest of its axes.
+        for value, point in loop.points.items():
+            if point.source is not None:
+                source = self.memory[point.source]
+                self._strides["at", value] = self._along(source, point.places)
+        for value, to, places, _ in loop.scatters:
+            self._strides["to", value] = self._along(to, places)
         self._axes(domain, reduced)
         with ExitStack() as stack:
             self._open(stack)
@@ -412,6 +422,13 @@ class _Writer:
         return (0,) * extra + tuple(
             0 if n == 1 else s for n, s in zip(shape, strides, strict=True)
         )
+
+    def _along(self, memory: Memory, places: Any) -> tuple[int, ...]:
+        strides = [0] * len(self.loop.domain)
+        for (kind, number), stride in zip(places, memory.strides, strict=True):
+            if kind == "axis":
+                strides[number] = stride
+        return tuple(strides)
 
     def _axes(self, domain: tuple[int, ...], reduced: set[int]) -> None:
         """The loops, outermost first: (extent, whether reduced, strides by memory, whether vector).
@@ -453,13 +470,20 @@ class _Writer:
             opened.append(inner.enter_context(kernel.loop(extent, vector=vector)))
         self._opened = opened
         for value, point in loop.points.items():
-            self._values[value] = self._computed(point)
+            self._values[value] = self._computed(point) if point.source is None else \
+                self._gathered(value, point)  # fmt: skip
             if value in self.memory:
                 self._put(self.memory[value], self._values[value], opened)
         for value, to in loop.stores:
             self._put(to, self._get(value, value.dtype), opened)
         for source, to in loop.copies:
             self._put(to, kernel.cast(self._load(source), to.dtype.name), opened)
+        for value, to, places, indices in loop.scatters:
+            at, inside = self._index(to, places, indices)
+            offset, buffer = _resolved(to)
+            array = kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
+            kernel.store(array, self._get(value, buffer.dtype), self._steps("to", opened, value),
+                         offset, at, inside, True)  # fmt: skip
         sums: list[tuple[Value, Any, bool]] = []
         for value, kind, operand, axes, dtype in loop.reduces:
             every = len(axes) == len(loop.domain)
@@ -478,6 +502,34 @@ class _Writer:
         for value, total, every in sums:
             if every:
                 self._put(self.memory[value], total, [])
+
+    def _index(self, memory: Memory, places: Any, indices: Any) -> tuple[Any, Any]:
+        """Where indices lead in memory, in elements, and whether that is inside."""
+        kernel = self.kernel
+        zero = kernel.const(0, "int64")
+        at = inside = None
+        for (kind, number), stride, n in zip(places, memory.strides, memory.shape, strict=True):
+            if kind != "index":
+                continue
+            size = kernel.const(n, "int64")
+            index = self._get(indices[number], np.dtype(np.int64))
+            index = kernel.op("where", kernel.op("less", index, zero),
+                              kernel.op("add", index, size), index)  # fmt: skip
+            fits = kernel.op("logical_and", kernel.op("greater_equal", index, zero),
+                             kernel.op("less", index, size))  # fmt: skip
+            inside = fits if inside is None else kernel.op("logical_and", inside, fits)
+            step = kernel.op("multiply", index, kernel.const(stride, "int64"))
+            at = step if at is None else kernel.op("add", at, step)
+        return at, inside
+
+    def _gathered(self, value: Value, point: Point) -> Any:
+        """Elements at indices; those out of bounds, which a guard refuses, are not touched."""
+        memory = self.memory[point.source]
+        at, inside = self._index(memory, point.places, point.operands)
+        offset, buffer = _resolved(memory)
+        array = self.kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
+        steps = self._steps("at", self._opened, value)
+        return self.kernel.load(array, steps, offset, at, inside)
 
     def _computed(self, point: Point) -> Any:
         kernel = self.kernel
@@ -516,9 +568,10 @@ class _Writer:
         value = self.kernel.cast(value, buffer.dtype.name)
         self.kernel.store(array, value, self._steps(memory, opened), offset)
 
-    def _steps(self, memory: Memory, opened: Any) -> dict[Any, int]:
-        """The strides of a place along the loops."""
-        key = id(memory)
+    def _steps(self, memory: Any, opened: Any, value: Any = None) -> dict[Any, int]:
+        """The strides of a place along the loops; "at" or "to": of what a value is gathered from,
+        or added to."""
+        key: Any = id(memory) if value is None else (memory, value)
         return {loop: axis[2][key] for loop, axis in zip(opened, self._order, strict=False)}
 
 

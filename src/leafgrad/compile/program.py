@@ -23,7 +23,8 @@ from ..graph import quiet
 from ..graph.source import Source
 
 __all__ = ["Const", "Guard", "Input", "Instr", "Output", "Program", "Value", "assign", "changed",
-           "laid", "restrided"]  # fmt: skip
+           "diagonal", "gathered", "laid",
+           "place", "recast", "restrided", "scattered", "ufunc_of"]  # fmt: skip
 
 
 class Value:
@@ -210,6 +211,38 @@ def restrided(array: Any, strides: tuple[int, ...], shape: tuple[int, ...], to: 
     if array.strides != strides:
         array = laid(array, strides)
     return strided(array, shape, to, offset)
+
+
+def recast(array: Any, dtype: Any) -> Any:
+    """The memory of an array as another dtype: its last dimension lies without gaps."""
+    if array.ndim and array.strides[-1] != array.itemsize and array.itemsize != dtype.itemsize:
+        array = np.ascontiguousarray(array)
+    return array.view(dtype)
+
+
+def _key(places: Any, shape: tuple[int, ...], indices: Any) -> tuple[Any, ...]:
+    """The index that `gathered` and `scattered` mean."""
+    key = []
+    for kind, number in places:
+        if kind == "index":
+            key.append(indices[number])
+        else:
+            n = shape[number]
+            key.append(np.arange(n).reshape((n, *(1,) * (len(shape) - 1 - number))))
+    return tuple(key)
+
+
+def gathered(array: Any, shape: tuple[int, ...], places: Any, *indices: Any) -> Any:
+    """Elements of an array at indices: result[r] = array[i0, i1...] where, by `places`, each i is
+    an element of an index at r ("index", which) or a part of r itself ("axis", which)."""
+    return np.broadcast_to(array[_key(places, shape, indices)], shape)
+
+
+def scattered(array: Any, places: Any, values: Any, *indices: Any) -> Any:
+    """`array` with values added at indices, as `gathered` reads them."""
+    made = np.array(array)
+    np.add.at(made, _key(places, values.shape, indices), values)
+    return made
 
 
 def diagonal(array: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -401,7 +434,7 @@ STEADY = {
     np.cumsum, np.cumprod, np.argmax, np.argmin, np.argsort, np.sort, np.take_along_axis, np.pad,
     np.real, np.imag, np.split, np.outer, np.tensordot, np.diagonal, np.tril, np.triu, np.isclose,
     np.isfinite, np.isnan, np.full, np.zeros, np.ones, np.arange, assign, restrided, laid,
-    diagonal, np.ndarray.astype, np.ndarray.copy, np.ndarray.view,
+    diagonal, gathered, scattered, recast, np.ndarray.astype, np.ndarray.copy, np.ndarray.view,
 }  # fmt: skip
 
 

@@ -25,12 +25,13 @@ from ..graph.modes import OFF, ON, current
 from ..graph.source import Source
 from ..tensor import Tensor
 from . import llvm
-from .capture import Recorder, get_state, recording, set_state
+from .capture import Recorder
 from .effects import Effects
 from .guards import Fact, Reach, shown, unlike, why
 from .passes import simplified
 from .plan import NativePlan, NumPyPlan
 from .program import Const, Program, Value
+from .watch import get_state, recording, set_state
 
 __all__ = ["CompileWarning", "Compiled", "Trace"]
 

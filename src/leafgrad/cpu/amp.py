@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from ..dtypes import dtype, bfloat16
+
 from .. import amp
+from ..dtypes import bfloat16, dtype
 
 __all__ = ["GradScaler", "autocast"]
 

@@ -6,8 +6,8 @@ import functools
 import warnings
 from typing import Any
 
-from ..dtypes import dtype, float16
 from .. import amp
+from ..dtypes import dtype, float16
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..duck import BATCH_RULES, Duck, Opaque, address, computed, item, strided
-from .source import fail
+from .source import fail, user_frame
 
 __all__ = ["Batched", "Level", "enter", "is_batched", "leave", "lift", "unlift"]
 
@@ -30,7 +31,7 @@ _ranks = itertools.count(1)
 class Level:
     """One `vmap` while it runs: the number of examples. Inner levels rank above outer ones.
 
-    number: PyTorch's number of the level, for printing; same: how random numbers are drawn
+    number: PyTorch's number of the level, for printing
     """
 
     __slots__ = ("number", "rank", "size")
@@ -299,10 +300,13 @@ def tell(name: str) -> None:
     """Warn once for each operator that has no rule for batches."""
     if name not in told:
         told.add(name)
-        warnings.warn(
+        frame = user_frame(sys._getframe(1))
+        warnings.warn_explicit(
             "There is a performance drop because we have not yet implemented the batching rule "
             f"for aten::{name}. It runs on one example after the other.",
-            stacklevel=3,
+            UserWarning,
+            frame.f_code.co_filename,
+            frame.f_lineno,
         )
 
 
@@ -327,9 +331,10 @@ def _stacked(results: list[Any], level: Level) -> Any:
     if first is None:
         return None
     if any(r.shape != first.shape for r in results):
+        shapes = dict.fromkeys(str(list(r.shape)) for r in results)
         fail(RuntimeError, "vmap: We do not support batching operators that can output dynamic "
                            "shape.", "the examples' results have the shapes "
-             f"{', '.join(str(list(r.shape)) for r in results[:4])}...")  # fmt: skip
+             f"{', '.join(list(shapes)[:4])}")  # fmt: skip
     return Batched(np.stack(results), level)
 
 

@@ -177,7 +177,7 @@ def _lexsort(level: Any, keys: Any, axis: int = -1) -> Any:
     shape = np.broadcast_shapes(*[k.shape for k in keys])
     full = [np.broadcast_to(k, shape) for k in keys]
     size = max(len(aligned(k, level, 0)) for k in full)
-    data = [widened(aligned(k, level, 0), size) for k in full]
+    data = tuple([widened(aligned(k, level, 0), size) for k in full])
     return Batched(np.lexsort(data, axis_of(axis, len(shape))), level)
 
 

@@ -42,11 +42,10 @@ from .node import (
     Output,
     edge_of,
     function_of,
-    has_edge,
 )
 from .operator import FREEABLE, _values
 from .saved import bump
-from .source import fail, here, warn_once
+from .source import fail, here, warn_once, where
 
 __all__ = ["GradientEdge", "backward", "get_gradient_edge", "grad"]
 
@@ -150,8 +149,10 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
                     nodes[node.seq] = node
                 else:
                     waiting[edge.number] = edge
-            else:
+            elif kind == TENSOR:
                 leaves[edge] = None
+            else:
+                del pending[edge]
         elif edge in owned and g.__class__ is np.ndarray:
             np.add(have, g, out=have)
         elif have.__class__ is dict:  # so far it was only known that none might come
@@ -164,7 +165,7 @@ def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dic
     def absent(edge: Any) -> None:
         """No gradient comes to an edge; but the nodes behind it run, for Functions and hooks."""
         end = end_of(edge)
-        if end in pending or (task.alive is not None and end not in task.alive):
+        if end in pending or end is NOWHERE or (task.alive is not None and end not in task.alive):
             return
         if end._kind == TENSOR:
             pending[end] = leaves[end] = None
@@ -491,8 +492,7 @@ def finish(leaf: Any, g: Any, task: Walk) -> None:
     if g is not None:
         seen = shown(g, recorded) if extra.hooks else None
         accumulate(leaf, g, recorded)
-    if has_edge(leaf):
-        run_post_hooks(leaf, extra)
+    run_post_hooks(leaf, extra)
     for hook in list(extra.hooks.values()):
         result = hook((), (None if g is None else seen,))
         if result is not None:
@@ -510,7 +510,7 @@ def run_post_hooks(leaf: Any, extra: Any) -> None:
 
 def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
     """Add a gradient to a leaf's `.grad`."""
-    if leaf._edge is not LEAF and not leaf.requires_grad:
+    if leaf._edge is not LEAF and not still_leaf(leaf):
         return
     if leaf._array.dtype.kind == "c":
         g = np.conj(g) if recorded else conjugate(as_array(g))
@@ -533,6 +533,16 @@ def accumulate(leaf: Any, g: Any, recorded: bool = False) -> None:
         else:
             np.add(have._array, g, out=have._array, casting="same_kind")
             bump(have, here())
+
+
+def still_leaf(tensor: Any) -> bool:
+    """Whether what was a leaf still gets gradients. RuntimeError if it has got a history."""
+    edge = edge_of(tensor)
+    if edge is not None and edge is not tensor and edge is not NOWHERE:
+        fail(RuntimeError, "leaf variable has been moved into the graph interior",
+             f"by: {where(edge.node.mark if edge._kind == OUTPUT else edge.mark)}",
+             "to do: leave a tensor whose gradient is wanted as it is, until backward() is done")  # fmt: skip
+    return edge is tensor
 
 
 # Threads may bring gradients to one leaf at once.
@@ -994,7 +1004,7 @@ def call_accumulator(node: AccumulateGrad, g: Tensor | None) -> tuple[Any, ...]:
     if g is not None:
         recorded = current().grad and g.requires_grad
         accumulate(leaf, hidden(g, recorded), recorded)
-    if leaf._extra is not None and has_edge(leaf):
+    if leaf._extra is not None:
         run_post_hooks(leaf, leaf._extra)
     return ()
 

@@ -17,7 +17,7 @@ from ..dtypes import is_differentiable
 from ..tensor import COUNT, TICK, Tensor, known_edge, wrap
 from .cut import Cut, cut_by
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_leaf, rebase, view_of
-from .modes import current, no_grad
+from .modes import current, functional, no_grad
 from .node import NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed
 from .saved import Packed, SavedTensor, bump, check_inference, fail_modified
 from .source import fail, here, user_frame
@@ -315,7 +315,16 @@ class Function(metaclass=FunctionMeta):
             bound = inspect.signature(cls.forward).bind(*skip, *args, **kwargs)
             bound.apply_defaults()
             args = bound.args if separate else bound.args[1:]
-        node = cls._backward_cls()
+        if current().transforms is not None or functional.get():
+            from . import custom
+
+            return custom.call(cls, args, separate)
+        return cls._record(args, separate)
+
+    @classmethod
+    def _record(cls, args: tuple[Any, ...], separate: bool, node: Any = None) -> Any:
+        """`apply`, below all transforms. node: the context to use, if it is to be looked at."""
+        node = cls._backward_cls() if node is None else node
         frame = user_frame(sys._getframe(1))
         node.code, node.offset = frame.f_code, frame.f_lasti
         node.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)

@@ -70,8 +70,6 @@ class ViewEdge:
 
     def peek(self, tensor: Any) -> Any:
         """The edge as it is known, without the error for a view whose history cannot be told."""
-        if self.count < 0:  # this view was itself written to
-            self.renew(tensor)
         node = self.node
         if node is not None:
             return tensor if node is LEAF else node
@@ -181,10 +179,10 @@ def view_of(source: Any, outs: Any, node: Any, mode: Any) -> Any:
         origin = INFERENCE
     elif not mode.grad:
         origin = NO_GRAD
-    elif several:
-        origin = MULTIPLE
     else:
         origin = parent.origin if parent.__class__ is ViewEdge else NORMAL
+        if several and origin != INFERENCE:
+            origin = MULTIPLE
     base = source._base if source._base is not None else source
     for number, t in enumerate(outs if several else (outs,)):
         if source._inference:
@@ -237,13 +235,13 @@ def fail_view(edge: ViewEdge, indirect: bool) -> None:
 
 # Which operators may write to memory where several elements of a tensor are one: those that write
 # the same to all of them. Of some PyTorch warns.
-_IDEMPOTENT = frozenset({"fill", "tril", "triu", "zero"})
+_IDEMPOTENT = frozenset({"fill", "set_", "tril", "triu", "zero"})
 _DEPRECATED = frozenset({"index_fill", "index_fill_tensor", "index_put", "masked_fill",
                          "masked_fill_tensor"})  # fmt: skip
 # Which operators read and write in an order of their own, and so share no memory with an operand;
 # and which look at that in no way. All others work elementwise: the same place may be read.
-_APART = frozenset({"cat", "gather", "index_add", "index_copy", "index_put", "index_reduce",
-                    "index_select", "masked_select", "put", "scatter", "scatter_add",
+APART = frozenset({"cat", "gather", "index_add", "index_copy", "index_put", "index_reduce",
+                    "index_select", "kthvalue", "masked_select", "put", "scatter", "scatter_add",
                     "scatter_reduce", "stack", "take"})  # fmt: skip
 _FREE = _IDEMPOTENT | (_DEPRECATED - {"index_put"}) | {"fill_tensor", "masked_scatter"}
 
@@ -275,7 +273,9 @@ def check_writable(tensor: Any, recording: bool, name: str = "", others: Any = (
 
 def check_expanded(array: Any, name: str) -> None:
     """Raise PyTorch's error if several elements of an array are one in memory."""
-    if not any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+    if not array.size or not any(
+        s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
+    ):
         return
     if name not in _DEPRECATED:
         fail(
@@ -326,7 +326,7 @@ def check_overlap(array: Any, operand: Any, name: str = "") -> None:
         or name in _FREE
     ):
         return
-    apart = name in _APART
+    apart = name in APART
     if array is operand and not apart:
         return
     mine, other = extent_of(array), extent_of(operand)
@@ -409,14 +409,20 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
             and any(isinstance(t, Tensor) and t.requires_grad for t in others)
         )
     )
-    check_writable(self, recording, made.name, others)
+    if recording:
+        check_leaf(self)
+        need = 0
+        for bit, t in enumerate((self, *others)):
+            if isinstance(t, Tensor) and edge_of(t) is not None:
+                need |= 1 << bit
+        for _, kind, place in made.plan(need):  # what will be saved must allow it
+            if kind == "tensor" and place and isinstance(others[place - 1], Tensor):
+                check_inference(others[place - 1])
+    check_writable(self, False, made.name, others)
     before = self
     if recording or mode.transforms is not None:
         # What `self` was: the node's first input. Its values are copied only if a rule wants them.
         wanted = {n for rule in made.rules.values() for n in rule.names}
-        for name, t in zip(made.tensors[1:], others, strict=False):
-            if recording and name in wanted and isinstance(t, Tensor):
-                check_inference(t)
         copies = made.tensors[0] in wanted or mode.transforms is not None
         before = wrap(self._array.copy(order="K") if copies else self._array)
         before._edge = Fixed(edge_of(self)) if recording else None
@@ -433,7 +439,6 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
 
     apply(made, (before, *others), params, into)
     return self
-
 
 
 def rebase(tensor: Any, node: Any) -> None:
@@ -459,7 +464,7 @@ def rebase(tensor: Any, node: Any) -> None:
     if base._retains:
         move_retained(base, base._edge, slices)
     base._edge = slices
-    tensor._edge.count = -1  # the view's own history is made anew at the next use
+    tensor._edge.renew(tensor)
 
 
 def move_retained(tensor: Any, old: Any, node: Any) -> None:

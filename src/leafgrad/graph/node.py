@@ -31,7 +31,7 @@ from .source import Source, fail, where
 clock: Callable[[], int] = itertools.count(1).__next__
 
 # What an edge is, for the engine: cheaper to compare than classes.
-NODE, OUTPUT, TENSOR = 0, 1, 2
+NODE, OUTPUT, TENSOR, NONE = 0, 1, 2, 3
 
 
 class Node:
@@ -248,19 +248,13 @@ class _Nowhere(Node):
     """The edge of a tensor that requires grad although no gradient can get to it: see ViewEdge."""
 
     __slots__ = ()
-
-    @staticmethod
-    def backward(node: Any, g: Any) -> tuple[Any, ...]:
-        return ()
-
-    def differentiate(self, g: Any, needs: Any, recorded: bool) -> tuple[Any, ...]:
-        return ()
+    _kind = NONE
 
 
 NOWHERE = _Nowhere()
 NOWHERE.next, NOWHERE.saved, NOWHERE.seq, NOWHERE.fix, NOWHERE.extra = (), None, 0, None, None
 NOWHERE.out_shape, NOWHERE.out_dtype = (), None
-NOWHERE.code, NOWHERE.offset = _Nowhere.backward.__code__, -1
+NOWHERE.code, NOWHERE.offset = Node.backward.__code__, -1
 
 
 def edge_of(tensor: Any) -> Any:

@@ -49,9 +49,9 @@ from ..parallel import SPLIT, spread
 from ..tensor import TENSORS, TICK, Tensor, as_array, wrap
 from . import anomaly
 from .cut import lost
-from .inplace import store, view_of
+from .inplace import APART, check_expanded, check_overlap, store, view_of
 from .modes import OFF, ON, current, switch
-from .node import Freed, Node, Output, clock, fail_freed, shape_dtype
+from .node import NOWHERE, Freed, Node, Output, clock, fail_freed, shape_dtype
 from .quiet import enter, leave
 from .saved import Packs, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
@@ -147,6 +147,13 @@ class Op:
     def signature(self) -> inspect.Signature:
         return inspect.signature(self.forward)
 
+    def always(self) -> list[str]:
+        """What is saved whichever arguments want gradients: as in PyTorch, the result if any rule
+        wants it, and a tensor that the rules of two arguments want."""
+        wanted = [n for t, rule in self.rules.items() if t != JOINT for n in set(rule.names)]
+        return [n for n in dict.fromkeys([*wanted, *self.keeps])
+                if n == "out" or n in self.keeps or (n in self.tensors and wanted.count(n) > 1)]  # fmt: skip
+
     def plan(self, need: int) -> list[tuple[str, str, int]]:
         """What to save when the arguments of the bits in `need` want gradients."""
         found = self._plans.get(need)
@@ -158,7 +165,7 @@ class Op:
         for index, tensor in enumerate(self.tensors):
             if need >> index & 1 and tensor in self.rules:
                 names.update(dict.fromkeys(self.rules[tensor].names))
-        names.update(dict.fromkeys(self.keeps))
+        names.update(dict.fromkeys(self.always()))
         plan = []
         for name in names:
             if name == "out":
@@ -468,8 +475,12 @@ def _binary(made: Op, dunder: bool) -> Any:
             return t
         if ea is not None and not ea.plain:
             ea = ea.resolve(a)
+            if ea is NOWHERE:
+                return general(a, b)
         if eb is not None and not eb.plain:
             eb = eb.resolve(b)
+            if eb is NOWHERE:
+                return general(a, b)
         need = (ea is not None) + 2 * (eb is not None)
         if not need:
             t._edge = lost((a, b), mode)
@@ -493,10 +504,8 @@ def _binary(made: Op, dunder: bool) -> Any:
             else:
                 node.fix = ((x.shape, a._array.dtype), (y.shape, b._array.dtype))
             if keep_a or keep_b or keep_out:
-                if a._inference and keep_a:
-                    check_inference(a)
-                if keep_b and b._inference:
-                    check_inference(b)
+                if (keep_b and b._inference) or (keep_a and a._inference):
+                    return general(a, b)  # which looks more closely
                 node.saved = (a if keep_a else None, b if keep_b else None,
                               (r, versions, seq) if keep_out else None)  # fmt: skip
             else:
@@ -516,7 +525,7 @@ def _binary(made: Op, dunder: bool) -> Any:
             return
         differentiable = True
         for need in range(4):
-            names: set[str] = set()
+            names: set[str] = set(made.always())
             for bit, argument in ((1, first), (2, second)):
                 if need & bit and argument in made.rules:
                     names.update(made.rules[argument].names)
@@ -631,6 +640,8 @@ def _usual(made: Op) -> Any:
                         edge = None
                     elif not edge.plain:
                         edge = edge.resolve(value)
+                        if edge is NOWHERE:
+                            return general(*args)
                 if edge is not None:
                     need |= bit
                     fix.append((x.shape, x.dtype))
@@ -796,6 +807,13 @@ def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
     if current().grad and any(isinstance(t, Tensor) and t.requires_grad for t in given):
         fail(RuntimeError, f"{name}(): functions with out=... arguments don't support automatic "
                            "differentiation, but one of the arguments requires grad.")  # fmt: skip
+    for target in outs:
+        if isinstance(target, Tensor) and target._array.__class__ is _ndarray:
+            if name in APART:  # the others look after an output of another shape was made anew
+                check_expanded(target._array, name)
+            for value in args[0] if args and args[0].__class__ in (tuple, list) else args:
+                if isinstance(value, Tensor) and value._array.__class__ is _ndarray:
+                    check_overlap(target._array, value._array, name)
     results = call(*args, **kwargs)
     for target, result in zip(outs, results if isinstance(results, tuple) else (results,),
                               strict=True):  # fmt: skip
@@ -804,6 +822,8 @@ def write_out(name: str, out: Any, call: Any, args: Any, kwargs: Any) -> Any:
             fail(RuntimeError, EXACT_OUT[name].format(have=have, want=want))
         if target._array.shape != result._array.shape:
             target._array = np.empty(result._array.shape, target._array.dtype)
+        elif target._array.__class__ is _ndarray:
+            check_expanded(target._array, name)
         store(target, result._array)
         bump(target, here())
     return out
@@ -817,7 +837,7 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
     recording = mode.grad and made.rules
     arrays: list[Any] = []
     edges: list[Any] = []
-    need = 0
+    need = hollow = 0
     marked = False
     for t, ruled in zip(tensors, made.ruled):  # noqa: B905 - a variadic operator's `ruled` is endless
         if t.__class__ in TENSORS or isinstance(t, Tensor):
@@ -831,6 +851,9 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
                     edge = edge.resolve(t)
                 if edge is not None:
                     need |= 1 << len(edges)
+                    if edge is NOWHERE:
+                        hollow |= 1 << len(edges)
+                        edge = None
             edges.append(edge)
         else:
             arrays.append(t)
@@ -896,7 +919,8 @@ def apply(made: Op, tensors: tuple[Any, ...], params: tuple[Any, ...], into: Any
             for t in outs if several else (outs,):
                 t._inference = True
     if node is not None:
-        _save(made, node, 1 if made.variadic else need, tensors, params, outs, mode)
+        wanted = 1 if made.variadic else need & ~hollow if len(made.rules) > 1 else need
+        _save(made, node, wanted, tensors, params, outs, mode)
     return outs
 
 

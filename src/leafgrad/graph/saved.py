@@ -15,7 +15,7 @@ import numpy as np
 from ..dtypes import from_numpy_dtype, is_differentiable, of_scalar
 from ..tensor import COUNT, MARK, RECENT, TICK, Tensor, wrap
 from .modes import ModeContext, current, no_grad
-from .node import NOWHERE, TENSOR, Fixed, Freed, Node, Output, clock, edge_of, fail_freed, has_edge
+from .node import TENSOR, Fixed, Freed, Node, Output, clock, edge_of, fail_freed, has_edge
 from .source import fail, where
 
 __all__ = ["SavedTensor", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks",
@@ -60,8 +60,6 @@ def fail_modified(node: Any, name: str, kept: Any, number: int = 0,
     `detach_()` counts as no write, but looks like one: of that this function returns, unless it
     was the saved tensor itself that was detached. tick: when a Function saved it
     """
-    if not needed(node, name):
-        return
     if isinstance(kept, Tensor):
         array, versions, tick = kept._array, kept._versions, node.seq if tick is None else tick
         fail_detached(node, name, kept)
@@ -94,16 +92,6 @@ def fail_modified(node: Any, name: str, kept: Any, number: int = 0,
         f"written by: {where(versions[MARK])}",
         "to do: make that write out of place (y = y + 1 instead of y += 1), or write to a .clone()",
     )
-
-
-def needed(node: Any, name: str) -> bool:
-    """Whether a saved value serves a gradient that gets somewhere."""
-    made = node.op
-    if made is None or made.variadic or name == "out" or NOWHERE not in node.next:
-        return True
-    wanting = [t for t, edge in zip(made.tensors, node.next, strict=True)
-               if edge is not None and edge is not NOWHERE]  # fmt: skip
-    return any(name in made.rules[t].names for t in wanting if t in made.rules)
 
 
 def fail_detached(node: Any, name: str, tensor: Tensor) -> None:

@@ -16,6 +16,7 @@ from ..duck import Opaque, ducks
 from ..tensor import COUNT, Tensor, wrap
 from . import batched
 from .batched import Batched, Level, is_batched
+from .forward import tangent_of
 from .inplace import NORMAL, ViewEdge
 from .modes import Transform, current, functional
 from .operator import apply, op
@@ -111,7 +112,10 @@ class Vmap(Transform):
         if made.name in DYNAMIC:
             refuse_dynamic(made.name, tensors, inside)
         if into is None:
-            return apply(made, self.lifted(tensors, inside), params, None)
+            outs = apply(made, self.lifted(tensors, inside), params, None)
+            if made.view:
+                check_view(made, tensors[0]._array, outs)
+            return outs
         if not inside[0]:
             refuse_write(made, tensors, level)
         try:
@@ -122,7 +126,7 @@ class Vmap(Transform):
     def lifted(self, tensors: tuple[Any, ...], inside: list[bool]) -> tuple[Any, ...]:
         """Operands of which some are batched: the others lifted, if a gradient flows to them."""
         return tuple(
-            lift(t, self.level) if not found and isinstance(t, Tensor) and flows(t) else t
+            t if found else lifted(t, self.level)
             for t, found in zip(tensors, inside, strict=True)
         )
 
@@ -143,6 +147,15 @@ class Vmap(Transform):
         return found  # type: ignore[no-any-return]
 
 
+def check_view(made: Any, source: Any, outs: Any) -> None:
+    """Raise an error if a view is none, as of an operator without a rule for batches: what is
+    written to it would not reach its base."""
+    for out in outs if outs.__class__ is tuple else (outs,):
+        if out._array.size and not np.may_share_memory(out._array, source):
+            fail(RuntimeError, f"Batching rule not implemented for aten::{made.name}; the fallback "
+                               "path doesn't work on out= or view ops.")  # fmt: skip
+
+
 # Operators whose result has a shape that depends on values, or does so where an index is a mask.
 DYNAMIC = frozenset({"_unique2", "index", "index_put", "masked_select", "unique_consecutive",
                      "unique_dim"})  # fmt: skip
@@ -158,14 +171,21 @@ def refuse_dynamic(name: str, tensors: tuple[Any, ...], inside: list[bool]) -> N
         last.refuse(name)
 
 
-def flows(tensor: Tensor) -> bool:
-    """Whether a tensor requires grad or has a tangent."""
-    base = tensor._base
-    return (
-        tensor.requires_grad
-        or bool(tensor._tangents)
-        or (base is not None and bool(base._tangents))
-    )
+def lifted(value: Any, level: Level) -> Any:
+    """An operand that is the same for all examples: lifted, if it requires grad or has a tangent."""
+    if not isinstance(value, Tensor):
+        return value
+    base = value._base
+    pushed = {*(value._tangents or ()), *(() if base is None else base._tangents or ())}
+    if not pushed and not value.requires_grad:
+        return value
+    found = lift(value, level)
+    for number in pushed.difference(found._tangents or ()):
+        # Of forward mode inside of this level, which has had the call: the backward pass asks.
+        if found._tangents is None:
+            found._tangents = {}
+        found._tangents[number] = lift_any(tangent_of(value, number), level)
+    return found
 
 
 def refuse_write(made: Any, tensors: tuple[Any, ...], level: Level) -> None:

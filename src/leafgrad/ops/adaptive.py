@@ -130,12 +130,8 @@ def _of_places(values, input, /, find, given, count):
     return _picked(values, places, len(size))
 
 
-_to_places.vjp(
-    grad=lambda g, input, find, given, count: _of_places(g, input, find, given, count)
-)
-_of_places.vjp(
-    values=lambda g, input, find, given, count: _to_places(g, input, find, given, count)
-)
+_to_places.vjp(grad=lambda g, input, find, given, count: _of_places(g, input, find, given, count))
+_of_places.vjp(values=lambda g, input, find, given, count: _to_places(g, input, find, given, count))
 
 
 def _seeking(name: str, node: str) -> Any:

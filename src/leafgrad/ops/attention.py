@@ -187,8 +187,9 @@ def multi_head_attention_forward(
         names = ("bias_k", "bias_v") if bias_v is None else ("bias_v", "bias_k")
         raise AssertionError(f"{names[0]} is set but {names[1]} is None")
     q = _by_head(q, batch, num_heads)
-    k, v = _static("static_k", static_k, k, batch, num_heads), _static(
-        "static_v", static_v, v, batch, num_heads
+    k, v = (
+        _static("static_k", static_k, k, batch, num_heads),
+        _static("static_v", static_v, v, batch, num_heads),
     )
     if add_zero_attn:
         nothing = zeros((batch * num_heads, 1, size // num_heads), dtype=k.dtype)

@@ -24,7 +24,8 @@ def to_copy(input, /, kind):
     """The elements in another dtype; of complex ones for a real dtype, the real parts."""
     if input.dtype.kind == "c" and kind.kind != "c" and kind.kind != "b":
         input = input.real
-    return input.astype(kind)
+    expanded = input.__class__ is np.ndarray and 0 in input.strides  # NumPy's order is another
+    return input.astype(kind, order="C") if expanded else input.astype(kind)
 
 
 to_copy.vjp(input=lambda g: g)

@@ -16,12 +16,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..duck import strided
 from ..graph.operator import op
 from ..graph.source import fail
 from ..tensor import Tensor
 from .activations import floating, kernel, total
-from .shape import constant_pad_nd
 from .matrix_products import c_name, legacy
+from .shape import constant_pad_nd
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d",
@@ -145,6 +146,10 @@ def _transposed(input, weight, bias, /, stride, padding, dilation, groups, size)
     shape, count = weight.shape[2:], input.shape[2:]
     whole = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
     rows = np.swapaxes(_by_group(weight, groups), 1, 2)
+    if all(s == 1 for s in stride) and (rows.shape[2] == 1 or 2 * rows.shape[2] <= weight.shape[1]):
+        turned = _turned(weight, shape, count, whole, padding, dilation, groups)
+        if turned is not None:  # few channels: their columns are quickly made
+            return _convolution(input, turned[0], bias, stride, turned[1], dilation, groups, size)
     made = np.empty_like(input, shape=(batch, channels, *size), order="C")
     dense = all(s == 1 for s in stride) and math.prod(whole) < 1.5 * math.prod(count)
     places = math.prod(whole if dense else count)
@@ -155,7 +160,7 @@ def _transposed(input, weight, bias, /, stride, padding, dilation, groups, size)
             placed = np.zeros_like(x, shape=(*x.shape[:2], *whole), order="C")
             placed[_inner(count, (0,) * len(count))] = x
             x = placed
-        x = x.reshape(groups, rows.shape[2], some * places)
+        x = np.ascontiguousarray(x.reshape(groups, rows.shape[2], some * places))
         cols = rows * x if rows.shape[2] == 1 else np.matmul(rows, x)
         if dense:
             found = _shifted_sum(cols.reshape(channels, -1, some * places), shape, dilation, whole)
@@ -165,6 +170,20 @@ def _transposed(input, weight, bias, /, stride, padding, dilation, groups, size)
             found = np.swapaxes(found, 0, 1)
         _with_bias(found[_inner(size, padding)], bias, made[part])
     return made
+
+
+def _turned(weight: Any, kernel: Sizes, count: Sizes, whole: Sizes, padding: Sizes, dilation: Sizes,
+            groups: int) -> Any:  # fmt: skip
+    """Weights and padding by which a convolution is the transpose of another of stride 1; None
+    where none is."""
+    spans = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    around = tuple(s - p for s, p in zip(spans, padding, strict=True))
+    if min(around) < 0 or any(n + s != m for n, s, m in zip(count, spans, whole, strict=True)):
+        return None
+    out, each = weight.shape[:2]
+    parts = np.swapaxes(weight.reshape(groups, out // groups, each, *kernel), 1, 2)
+    parts = parts.reshape(groups * each, out // groups, *kernel)
+    return np.flip(parts, axis=tuple(range(2, parts.ndim))).copy(), around
 
 
 def _shifted_sum(cols: Any, kernel: Sizes, dilation: Sizes, whole: Sizes) -> Any:
@@ -190,7 +209,7 @@ def _weight_gradient(grad, input, /, stride, padding, dilation, groups, size):
     for part, lines in _parts(batch, count[0], groups * wide * math.prod(count[1:])):
         cols = seen[(slice(None),) * (dims + 1) + (part, lines)]
         some, places = cols.shape[dims + 1], math.prod(cols.shape[dims + 2 :])
-        one = grad[part, :, lines]
+        one = np.ascontiguousarray(grad[part, :, lines])
         if per <= places:  # small: a product for each example, then their sum
             one = one.reshape(some, groups, per, places)
             two = np.transpose(cols.reshape(groups, wide, some, places), (2, 0, 3, 1))

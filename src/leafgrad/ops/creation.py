@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -500,6 +501,8 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
                         (("start", 0), ("end", None), ("step", 1)))  # fmt: skip
     if step == 0:
         fail(RuntimeError, "step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        fail(RuntimeError, f"unsupported range: {start} -> {end}")
     if (step > 0) != (end >= start) and start != end:
         fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(v, int) for v in (start, end, step))
@@ -549,13 +552,30 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
              layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` values evenly spaced from start to end, both included."""
     require_cpu(device)
-    start, end = _end(start), _end(end)
-    if steps < 0:
-        fail(RuntimeError, "number of steps must be non-negative")
+    start, end = _ends("linspace", start, end)
+    _check_steps("linspace", start, end, steps)
     whole = complex in (type(start), type(end))
     kind = dtype or (default_complex() if whole else get_default_dtype())
     array = _linspace(start, end, steps, kind)
     return _into(out, array) if out is not None else made(array, requires_grad)
+
+
+def _ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
+    dims = [value.ndim if isinstance(value, Tensor) else 0 for value in (start, end)]
+    if any(dims):
+        fail(RuntimeError, f"{name} only supports 0-dimensional start and end tensors, but got "
+                           f"start with {dims[0]} dimension(s) and end with {dims[1]} "
+                           "dimension(s).")  # fmt: skip
+    return _end(start), _end(end)
+
+
+def _check_steps(name: str, start: Any, end: Any, steps: Any) -> None:
+    if isinstance(steps, float):
+        kinds = ", ".join(type(value).__name__ for value in (start, end, steps))
+        fail(TypeError, f"{name}() received an invalid combination of arguments - got ({kinds})",
+             "steps, a count, is an int")  # fmt: skip
+    if steps < 0:
+        fail(RuntimeError, "number of steps must be non-negative")
 
 
 def _linspace(start: Any, end: Any, steps: int, kind: dtype) -> Any:
@@ -579,8 +599,12 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
     """`steps` values from base**start to base**end, evenly spaced in the exponent."""
     require_cpu(device)
     kind = dtype or get_default_dtype()
-    wide = BY_NAME["float64"] if kind.category < 2 else kind
-    powers = _linspace(_end(start), _end(end), steps, wide)
+    start, end = _ends("logspace", start, end)
+    _check_steps("logspace", start, end, steps)
+    wide = kind
+    if kind.category < 2:
+        wide, start, end = BY_NAME["float64"], int(start), int(end)
+    powers = _linspace(start, end, steps, wide)
     array = np.power(np.asarray(base).astype(powers.dtype), powers).astype(kind.numpy)
     return _into(out, array) if out is not None else made(array, requires_grad)
 

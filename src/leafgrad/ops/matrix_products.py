@@ -402,11 +402,27 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if call is matrix_batches and isinstance(input, Tensor) and isinstance(other, Tensor):
         if not input.requires_grad:
             call = matmul_batches
-        elif input.shape[0] < 2 or other.shape[-1] < 2 or 0 in other.shape[:-2]:
-            return _row_batches(input, other)
+        else:
+            return _row_batches(input, other).contiguous()  # type: ignore[attr-defined,no-any-return]
     if call is vector_batches and isinstance(input, Tensor) and isinstance(other, Tensor):
         return _vector_rows(input, other)
+    if (
+        call is batch_matrix and isinstance(other, Tensor) and other.requires_grad
+        and input._array.__class__ is np.ndarray and not input._array.flags.c_contiguous
+    ):  # fmt: skip
+        return _copied_rows(input, other)
     return call(input, other)
+
+
+def _copied_rows(input: Tensor, other: Tensor) -> Tensor:
+    """`batch_matrix` of a batch whose rows must be copied first: that copy is saved, as in PyTorch,
+    so the batch may be written to."""
+    from .shape import _unsafe_view
+
+    *batch, inner = input.shape
+    rows = input.reshape(math.prod(batch), inner)  # type: ignore[attr-defined]
+    found = (mm if other.ndim == 2 else mv)(rows, other)
+    return _unsafe_view(found, (*batch, *other.shape[1:]))  # type: ignore[no-any-return]
 
 
 def _vector_rows(input: Tensor, other: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from ..graph.modes import no_grad
 from ..graph.operator import EXACT_OUT, op, write_out
 from ..graph.source import fail
 from ..tensor import Tensor, wrap
-from . import layers, losses
+from . import layers
 from .layers import dropped, normalised_batch, renormed_rows
 
 __all__ = [
@@ -62,12 +62,16 @@ def native_batch_norm(input: Tensor, weight: Any, bias: Any, running_mean: Any, 
     if out is not None:
         return write_out("native_batch_norm", out, native_batch_norm, given, {})  # type: ignore
     array = input._array
-    kind = next((t._array.dtype for t in (weight, bias, running_mean) if t is not None), array.dtype)
+    kind = next(
+        (t._array.dtype for t in (weight, bias, running_mean) if t is not None), array.dtype
+    )
     mean = rate = np.empty(0, kind)
     if training:
         axes = (0, *range(2, array.ndim))
         mean, rate = (s.reshape(-1).astype(kind) for s in _statistics(array, axes, eps))
-    found = normalised_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    found = normalised_batch(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
     return found, wrap(mean), wrap(rate)
 
 
@@ -98,7 +102,7 @@ def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: An
     return found, wrap(mean), wrap(rate)
 
 
-def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int,  # noqa: N803
+def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int,
                       group: int, eps: float) -> tuple[Any, Any, Any]:  # fmt: skip
     """`group_norm`, and the mean and reciprocal deviation of each group: f[n, group]."""
     if C % group:
@@ -181,10 +185,17 @@ def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float,
 _REDUCTIONS = ("none", "mean", "sum")
 
 
+def _losses() -> Any:
+    """The losses, which an import of leafgrad alone does not load."""
+    from . import losses
+
+    return losses
+
+
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Any = None,
                                      pos_weight: Any = None, reduction: int = 1) -> Tensor:  # fmt: skip
     """`nn.functional.binary_cross_entropy_with_logits`, its reduction a number."""
-    return losses.binary_cross_entropy_with_logits(  # type: ignore[no-any-return]
+    return _losses().binary_cross_entropy_with_logits(  # type: ignore[no-any-return]
         input, target, weight, reduction=_REDUCTIONS[reduction], pos_weight=pos_weight
     )
 
@@ -192,7 +203,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Any 
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0,
                           reduction: int = 1) -> Tensor:  # fmt: skip
     """`nn.functional.cosine_embedding_loss`, its reduction a number."""
-    return losses.cosine_embedding_loss(  # type: ignore[no-any-return]
+    return _losses().cosine_embedding_loss(  # type: ignore[no-any-return]
         input1, input2, target, margin, reduction=_REDUCTIONS[reduction]
     )
 
@@ -200,14 +211,14 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0,
                          reduction: int = 1) -> Tensor:  # fmt: skip
     """`nn.functional.hinge_embedding_loss`, its reduction a number."""
-    return losses.hinge_embedding_loss(  # type: ignore[no-any-return]
+    return _losses().hinge_embedding_loss(  # type: ignore[no-any-return]
         input, target, margin, reduction=_REDUCTIONS[reduction]
     )
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 1, log_target: bool = False) -> Tensor:
     """`nn.functional.kl_div`, its reduction a number."""
-    return losses.kl_div(  # type: ignore[no-any-return]
+    return _losses().kl_div(  # type: ignore[no-any-return]
         input, target, reduction=_REDUCTIONS[reduction], log_target=log_target
     )
 
@@ -215,7 +226,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: int = 1, log_target: bool =
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0,
                         reduction: int = 1) -> Tensor:  # fmt: skip
     """`nn.functional.margin_ranking_loss`, its reduction a number."""
-    return losses.margin_ranking_loss(  # type: ignore[no-any-return]
+    return _losses().margin_ranking_loss(  # type: ignore[no-any-return]
         input1, input2, target, margin, reduction=_REDUCTIONS[reduction]
     )
 
@@ -223,7 +234,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float,
                      reduction: int) -> Tensor:  # fmt: skip
     """`nn.functional.poisson_nll_loss`, its reduction a number."""
-    return losses.poisson_nll_loss(  # type: ignore[no-any-return]
+    return _losses().poisson_nll_loss(  # type: ignore[no-any-return]
         input, target, log_input, full, eps=eps, reduction=_REDUCTIONS[reduction]
     )
 
@@ -232,6 +243,6 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
                         p: float = 2, eps: float = 1e-6, swap: bool = False,
                         reduction: int = 1) -> Tensor:  # fmt: skip
     """`nn.functional.triplet_margin_loss`, its reduction a number."""
-    return losses.triplet_margin_loss(  # type: ignore[no-any-return]
+    return _losses().triplet_margin_loss(  # type: ignore[no-any-return]
         anchor, positive, negative, margin, p, eps, swap, reduction=_REDUCTIONS[reduction]
     )

@@ -249,7 +249,7 @@ def _planned(name: str, shape: Sizes, kernel: Any, stride: Any, padding: Any, di
              ceil: bool, dims: int) -> Any:  # fmt: skip
     """Kernel, stride, padding and dilation by dimension, and the number of windows; or PyTorch's
     error for what does not fit."""
-    kernel, = _sizes(name, dims, kernel_size=kernel)
+    (kernel,) = _sizes(name, dims, kernel_size=kernel)
     stride = kernel if stride is None or stride == () else _sizes(name, dims, stride=stride)[0]
     padding, dilation = _sizes(name, dims, padding=padding, dilation=dilation)
     if len(shape) not in (dims + 1, dims + 2) and (dims == 3 or name.startswith("max")):
@@ -274,8 +274,10 @@ def _planned(name: str, shape: Sizes, kernel: Any, stride: Any, padding: Any, di
     if 0 in rest or len(shape) > dims + 2:
         fail(RuntimeError, f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional "
                            f"0 dim batch size for input, but got:{list(shape)}")  # fmt: skip
-    if dims == 3 and name.startswith("avg") and any(
-        n + 2 * p < k for n, p, k in zip(size, padding, kernel, strict=True)
+    if (
+        dims == 3
+        and name.startswith("avg")
+        and any(n + 2 * p < k for n, p, k in zip(size, padding, kernel, strict=True))
     ):
         have = " ".join(f"{a}: {n}" for a, n in zip(_AXES[3], size, strict=True))
         want = " ".join(f"k{a}: {n}" for a, n in zip(_AXES[3], kernel, strict=True))

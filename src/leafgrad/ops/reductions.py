@@ -59,8 +59,14 @@ def torch_arguments(function: Callable[..., Any] | None = None, *, out: Any = No
             kwargs = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         first = args[0] if args else kwargs.get(first_name)
         if first.__class__ not in TENSORS and not isinstance(first, Tensor):
+            kind = type(first).__name__
+            if name in ("max", "min") and len(args) > 1:
+                given = ", ".join([kind, *("Tensor" if isinstance(a, Tensor) else type(a).__name__
+                                           for a in args[1:])])  # fmt: skip
+                fail(TypeError, f"{name}() received an invalid combination of arguments - got "
+                                f"({given})")  # fmt: skip
             fail(TypeError, f"{name}(): argument '{first_name}' (position 1) must be Tensor, not "
-                            f"{type(first).__name__}")  # fmt: skip
+                            f"{kind}")  # fmt: skip
         if "out" in kwargs:
             target = kwargs.pop("out")
             if target is not None:
@@ -719,7 +725,12 @@ def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _extreme("amin", smallest, input, dim, keepdim)
 
 
-@torch_arguments
+def _same_out(name: str, input: Tensor, out: Any, kwargs: dict[str, Any]) -> None:
+    for target in out:
+        _expect(target, input.dtype)
+
+
+@torch_arguments(out=_same_out)
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Smallest and largest element, or those over one dimension: a named tuple (min, max)."""
     array = input._array

@@ -20,7 +20,6 @@ from ..graph.operator import op
 from ..graph.saved import bump
 from ..graph.source import fail, here
 from ..tensor import Tensor, normal_dim, wrap
-from .arithmetic import without_derivative
 from .shape import check_part, copying, reshaping, view_op, viewed
 
 __all__ = ["as_strided", "as_strided_copy", "as_strided_scatter", "is_same_size"]
@@ -415,8 +414,15 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
     return self
 
 
-@without_derivative
 @op(name="set_", node="NotImplemented")
 def _other_memory(input):
     """A tensor after `set_`, whose gradient has nowhere to go."""
     return input
+
+
+def _no_derivative(g: Any) -> Any:
+    fail(RuntimeError, "derivative for set_ is not implemented")
+
+
+_other_memory.vjp(input=_no_derivative)
+_other_memory.op.node.name = lambda self: "torch::autograd::NotImplemented"

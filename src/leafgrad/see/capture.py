@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..duck import Duck
+from ..graph import quiet
+from ..graph.engine import fixed, gathered
+from ..graph.modes import no_grad
+from ..graph.node import OUTPUT, edge_of
 from . import symbols
 from .modules import Modules, living
 from .names import Names, arguments, inputs, is_name, is_parameter, op_name
@@ -34,10 +39,9 @@ def capture(tensor: Any, *, gradients: bool = False, names: Any = None) -> Graph
 
     `names` gives tensors names of their own: a mapping such as `dict(model.named_parameters())`, or
     a Module. Parameters of living modules have their dotted names anyway; others are named as the
-    program's text names them. With `gradients`, a backward pass of its own finds the
-    gradient of `tensor` with respect to every node: it changes no `.grad` and frees nothing, but
-    the hooks on the way run. Values are known while the graph has not been freed by a backward
-    pass.
+    program's text names them. With `gradients`, a backward pass of its own finds the gradient of
+    `tensor` (of its sum, if it is no scalar) at every node: it changes no `.grad`, frees nothing
+    and runs no hooks. Values are known while the graph has not been freed by a backward pass.
     """
     return Capture(tensor, names or {}, gradients).graph()
 
@@ -81,7 +85,7 @@ class Capture:
 
     def gradient(self, place: int) -> Any:
         """The gradient of the root by a node's value, None if there is none or it was not asked."""
-        return self.grads.get(id(self.kept[place]))
+        return _known(self.grads.get(id(self.kept[place])))
 
     def _operation(self, fn: Any) -> None:
         source = self.names.source(fn)
@@ -205,6 +209,7 @@ class Capture:
     ) -> int:
         """Append a node for the tensor or Node `key`, and return its id."""
         place = len(self.nodes)
+        value, grad = _known(value), _known(getattr(grad, "_array", grad))
         array = None if value is None else np.asarray(value)
         shape: Any = None
         dtype: Any = ""
@@ -219,7 +224,6 @@ class Capture:
         self.values.append(value)
         text = (source.expression if source else "") if fn is None else self.names.text(fn)
         self.texts.append(name or text)
-        grad = getattr(grad, "_array", grad)
         self.nodes.append(
             GNode(
                 id=place,
@@ -271,28 +275,41 @@ def _leaves(functions: list[Any]) -> list[Any]:
 
 
 def _gradients(root: Any, functions: list[Any]) -> dict[int, Any]:
-    """The gradient of `root` by each node's output and by each leaf, by their id()."""
-    from ..graph.engine import grad
+    """The gradient of `root` (of its sum) by each node's output and by each leaf, by their id().
 
-    found: dict[int, Any] = {}
+    The nodes' own derivatives run, but no hooks: looking must not change what a program does.
+    """
+    at: dict[int, dict[int, Any]] = {}
 
-    def keep(fn: Any) -> Any:
-        def hook(grads: Any) -> None:
-            found[id(fn)] = next((g for g in grads if g is not None), None)
+    def arrive(edge: Any, g: Any) -> None:
+        end, number = (edge.node, edge.number) if edge._kind == OUTPUT else (edge, 0)
+        waiting = at.setdefault(id(end), {})
+        waiting[number] = waiting[number] + g if number in waiting else g
 
-        return hook
+    if root.requires_grad:
+        arrive(edge_of(root), np.ones(root._array.shape, root._array.dtype))
+    for node in reversed(functions):
+        arrived = [at.get(id(node), {}).get(i) for i in range(node.outputs)]
+        if all(g is None for g in arrived):
+            continue
+        value = gathered(node, arrived) if node.outputs > 1 else arrived[0]
+        needs = tuple(edge is not None for edge in node.next)
+        token = quiet.enter()
+        try:
+            with no_grad():
+                grads = fixed(node, node.differentiate(value, needs, False))
+        finally:
+            quiet.leave(token)
+        for edge, g in zip(node.next, grads, strict=False):
+            if edge is not None and g is not None:
+                arrive(edge, g)
+    found = {end: next(iter(waiting.values())) for end, waiting in at.items()}
+    return {end: g.conj() if np.iscomplexobj(g) else g for end, g in found.items()}
 
-    leaves = _leaves(functions)
-    if not leaves:
-        return found
-    handles = [fn.register_prehook(keep(fn)) for fn in functions]
-    try:
-        results = grad(root, leaves, retain_graph=True, allow_unused=True)
-    finally:
-        for handle in handles:
-            handle.remove()
-    found.update(zip(map(id, leaves), results, strict=True))
-    return found
+
+def _known(value: Any) -> Any:
+    """The value, or None for what stands for many arrays at once, or for none: inside a vmap."""
+    return None if isinstance(value, Duck) else value
 
 
 def _part(source: Source | None, operand: symbols.Operand | None) -> Source | None:

@@ -3,7 +3,7 @@
 Every group is a stretch of the operations in the order in which they ran, so that a folded graph
 has no cycles: edges go from earlier stretches to later ones. A leaf or a constant stands in the
 innermost group that holds all its users. What enters or leaves a group passes a port at its rim.
-See `docs/decisions/0008-folds.md`.
+See `docs/decisions/0009-folds.md`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .layout import Layout, layout
-from .snapshot import GEdge, GNode, Graph
+from .snapshot import GEdge, GNode, Graph, Source
 from .svg import ADVANCE, card_of, cells, elide, factor_text
 
 SMALL = 80
@@ -55,7 +55,9 @@ class Group:
 
     @property
     def note(self) -> str:
-        return " · ".join(filter(None, (self.subtitle, f"{self.count} node{'s' * (self.count != 1)}")))
+        return " · ".join(
+            filter(None, (self.subtitle, f"{self.count} node{'s' * (self.count != 1)}"))
+        )
 
 
 def fold(graph: Graph, values: bool = False) -> list[Group]:
@@ -70,6 +72,60 @@ def fold(graph: Graph, values: bool = False) -> list[Group]:
     for group in folder.groups:
         folder.place(group, values, known)
     return folder.groups
+
+
+def folded(graph: Graph, depth: int = 0) -> Graph:
+    """The graph with groups in place of what is inside them, down to a depth of nested groups.
+
+    A group's node has its title for a name, its kind for an operator, and its value's type where
+    only one value leaves it.
+    """
+    folder = _Folder(graph)
+    folder.build()
+    groups = folder.groups
+    stands: list[Item] = []  # what stands for each node
+    for node in graph.nodes:
+        item: Item = ("node", node.id)
+        group = folder.home[node.id]
+        while group > 0:
+            if folder.depth[group] > depth:
+                item = ("group", group)
+            group = groups[group].parent
+        stands.append(item)
+    ends = {item: v for v, item in enumerate(stands)}  # the last node of each
+    leaving: dict[Item, set[int]] = {}
+    for edge in graph.edges:
+        if stands[edge.src] != stands[edge.dst]:
+            leaving.setdefault(stands[edge.src], set()).add(edge.src)
+    place: dict[Item, int] = {}
+    nodes: list[GNode] = []
+    for item, v in sorted(ends.items(), key=lambda entry: entry[1]):
+        place[item] = len(nodes)
+        node = replace(graph.nodes[v], id=len(nodes))
+        if item[0] == "group":
+            group_here = groups[item[1]]
+            values = leaving.get(item, {v})
+            one = graph.nodes[min(values)] if len(values) == 1 else None
+            node = GNode(
+                len(nodes), "root" if node.kind == "root" else "op",
+                group_here.path or group_here.title, group_here.note, "▸",
+                one.shape if one else None, one.dtype if one else "", seq=node.seq,
+                grad=one.grad if one else None, value=one.value if one else None,
+                source=Source(group_here.note), module=graph.nodes[v].module,
+            )  # fmt: skip
+        nodes.append(node)
+    edges: dict[tuple[int, int, str], GEdge] = {}
+    for edge in graph.edges:
+        a, b = stands[edge.src], stands[edge.dst]
+        if a == b:
+            continue
+        direct = a[0] == b[0] == "node"
+        label = edge.label if direct else ""
+        key = place[a], place[b], label
+        flows = edge.differentiable or (key in edges and edges[key].differentiable)
+        edges[key] = GEdge(*key[:2], label, edge.factor if direct else None, flows)
+    ordered = sorted(edges.values(), key=lambda e: e.dst)
+    return Graph(tuple(nodes), tuple(ordered), graph.modules)
 
 
 def opened(groups: Sequence[Group]) -> list[int]:

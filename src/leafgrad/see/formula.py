@@ -230,11 +230,13 @@ def _ml(tree: Tree) -> str:
     if kind == "sub":
         return f"<msub>{_ml(_atom(tree[1]))}<mtext>{escape(tree[2])}</mtext></msub>"
     if kind == "d":
-        return f"<mfrac><mrow><mi>∂</mi>{_ml(tree[1])}</mrow><mrow><mi>∂</mi>{_ml(tree[2])}</mrow></mfrac>"  # noqa: E501
+        above, below = (f"<mrow><mi>∂</mi>{_ml(t)}</mrow>" for t in tree[1:])
+        return f"<mfrac>{above}{below}</mfrac>"
     if kind == "at":
         return f"<mrow>{_ml(tree[1])}<mtext> at </mtext>{_ml(tree[2])}</mrow>"
     if kind == "where":
-        return f"<mrow>{_ml(tree[1])}<mtext> where </mtext>{_ml(tree[2])}<mtext>, else 0</mtext></mrow>"  # noqa: E501
+        condition = f"<mtext> where </mtext>{_ml(tree[2])}<mtext>, else 0</mtext>"
+        return f"<mrow>{_ml(tree[1])}{condition}</mrow>"
     if kind == "call":
         if tree[1] in ("sqrt", "abs") and len(tree[2]) == 1:
             return _ml((tree[1], tree[2][0]))
@@ -318,14 +320,13 @@ def latex(tree: Tree) -> str:
 
 def _tex_name(name: str) -> str:
     base, _, index = name.partition("_")
+    if index.isalnum() and (base in _GREEK or len(base) == 1):
+        below = index if index.isdigit() or len(index) == 1 else rf"\mathrm{{{index}}}"
+        return f"{_tex_name(base)}_{{{below}}}"
     if name in _GREEK and name not in ("eps", "lamda"):
         return rf"\{name}"
-    if base in _GREEK and index.isalnum():
-        return rf"\{base}_{{{index}}}"
     if len(name) == 1 and name.isascii():
         return name
-    if len(base) == 1 and index.isalnum():
-        return f"{base}_{{{index}}}"
     return rf"\mathrm{{{_tex_text(name)}}}"
 
 

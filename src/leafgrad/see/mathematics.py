@@ -90,10 +90,10 @@ def _filled(tree: Any, parts: dict[str, Any], around: str = "") -> Any:
 
 def sympy(tensor: Any, names: Any = None) -> Any:
     """See `leafgrad.sympy`."""
-    return _Symbolic(tensor, names).result
+    return Symbolic(tensor, names).result
 
 
-class _Symbolic:
+class Symbolic:
     """The elements of every node of a graph as SymPy's expressions."""
 
     def __init__(self, tensor: Any, names: Any) -> None:
@@ -117,8 +117,6 @@ class _Symbolic:
             if node.is_op:
                 parts = [self.arrays[u] for us in operands[node.id].values() for u in us]
                 array = self._apply(node, key, parts, found)
-                if array.shape != tuple(node.shape or ()):
-                    array = np.broadcast_to(array, tuple(node.shape or ()))
             elif node.kind == "input" and node.name not in given:
                 array = self._constant(node, found.values[node.id])
             else:
@@ -158,8 +156,8 @@ class _Symbolic:
         """The operator on arrays of expressions."""
         name = op_name(fn)
         saved = found.names.saved(fn)
-        a = parts[0] if parts else None
-        b = parts[1] if len(parts) > 1 else None
+        a: Any = parts[0] if parts else None
+        b: Any = parts[1] if len(parts) > 1 else None
         made: Any = None
         if symbols.words(name) in _SHAPES:
             made = np.broadcast_to(a, fn.shape) if name == "expand" else a.reshape(fn.shape)
@@ -176,8 +174,12 @@ class _Symbolic:
         elif name in ("addmm", "addmv") and {saved.get("beta", 1), saved.get("alpha", 1)} == {1}:
             made = a + np.matmul(b, parts[2])
         elif name in ("sum", "mean"):
-            made = np.asarray(a.sum(), object)
-            made = made / self.sympy.Integer(a.size) if name == "mean" else made
+            axes: Any = saved.get("dim")  # not there where the operator is over all dimensions
+            axes = tuple(axes) or None if isinstance(axes, tuple | list) else axes
+            made = np.sum(a, axes, keepdims=bool(saved.get("keepdim")))
+            made = np.asarray(made, object)
+            if name == "mean":
+                made = made / self.sympy.Integer(a.size // max(made.size, 1))
         elif name in ("mse_loss", "binary_cross_entropy_with_logits") and len(parts) == 2:
             logits = name != "mse_loss"
             log, exp = self.sympy.log, self.sympy.exp
@@ -190,10 +192,10 @@ class _Symbolic:
         elif (function := self._function(name)) is not None and len(parts) == 1:
             made = self._each(function, a)
         elif fn.op is not None and all(p in saved for p in fn.op.params) and name in (
-            "t", "transpose", "permute", "select", "slice", "sum_dim", "cat", "stack"
+            "t", "transpose", "permute", "select", "slice", "cat", "stack"
         ):  # fmt: skip
-            made = fn.op.forward(*parts, *[saved[p] for p in fn.op.params])
-        if made is None:
+            made = fn.op.forward(*parts, **{p: saved[p] for p in fn.op.params})
+        if made is None or np.shape(made) != tuple(fn.shape):
             where = f" ({node.source.expression})" if node.source else ""
             raise ValueError(f"there is no symbolic form of {node.op}{where}")
         return np.asarray(made, object)
@@ -214,7 +216,7 @@ class _Symbolic:
 
 def _derivative_latex(tensor: Any, wrt: Any, names: Any) -> str:
     """The derivatives of a scalar by the elements of a leaf, in LaTeX."""
-    found = _Symbolic(tensor, names)
+    found = Symbolic(tensor, names)
     if id(wrt) not in found.leaves:
         raise ValueError("this graph does not depend on the tensor given as `wrt`, or it is no "
                          "leaf of it")  # fmt: skip

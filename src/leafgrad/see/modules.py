@@ -101,9 +101,7 @@ class Modules:
         # An anchor counts if its module may have been called: `F.linear(x, self.table.weight)`
         # calls none.
         function = called is None and self._calls_no_module(run[0])
-        known = [
-            None if a is None or function or a[: len(inside)] != inside else a for a in known
-        ]
+        known = [None if a is None or function or a[: len(inside)] != inside else a for a in known]
         for i, fn in enumerate(run):
             path = known[i]
             if path is None and not function:

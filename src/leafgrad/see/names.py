@@ -102,10 +102,7 @@ class Names:
         found = self._parsed(source.expression, count, names)
         while not found and count > 1 and symbols.syntax(source.expression) != "BinOp":
             count -= 1
-            if (
-                inputs(fn)[count][0] is not None
-                or self.saved(fn).get(names[count]) is not None
-            ):
+            if inputs(fn)[count][0] is not None or self.saved(fn).get(names[count]) is not None:
                 break
             found = self._parsed(source.expression, count, names)
         return found

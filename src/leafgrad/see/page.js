@@ -34,6 +34,9 @@ const math = index => { const box = make("div"); box.innerHTML = D.maths[index];
 
 /* ---- the graph that is shown: D.graphs has one, or several of a training run */
 
+/* without views: a graph of nodes that the first one has */
+for (const graph of D.graphs) if (typeof graph.nodes[0] === "number") graph.nodes = graph.nodes.map(id => D.graphs[0].nodes[id]);
+
 const KINDS = { parameter: "parameter", leaf: "leaf, its gradient is wanted", input: "constant, no gradient goes here", op: "operator", root: "the result, where the backward pass begins" };
 let G = null, into = [], out = [], home = [], open = new Set(), chosen = null, which = -1;
 
@@ -498,7 +501,7 @@ function search() {
     make("small", {}, [G.nodes[id].o || G.nodes[id].k, G.nodes[id].t, G.nodes[id].m].filter(Boolean).join(" · "))));
   if (words.length) rows.unshift(make("small", { class: "what" }, hits.length ? `${count(hits.length, "node")}${hits.length > 40 ? ", the first 40:" : ""}` : "nothing found"));
   $("found").replaceChildren(...rows);
-  $("found").hidden = !words.length;
+  $("found").hidden = !words.length || document.activeElement !== $("search");
 }
 function choose(i) {
   hit = i;
@@ -644,6 +647,16 @@ $("unfold").addEventListener("click", () => {
   if (open.size < G.groups.length) $("now").textContent = `Unfolded as far as the page stays quick; ${count(G.groups.length - open.size, "group")} can be opened with a click.`;
 });
 $("colour").addEventListener("change", draw);
+$("views").hidden = Boolean(D.iterations) || D.graphs.length < 2;
+$("views").addEventListener("click", () => {
+  const node = chosen === null ? null : G.nodes[chosen], hide = which === 0;
+  stop(); at = -1; chosen = group = null;
+  load(hide ? 1 : 0);
+  $("views").setAttribute("aria-pressed", hide);
+  $("views").textContent = hide ? "Show views" : "Hide views";
+  draw(); first(); search();
+  select(node && G.nodes.includes(node) ? G.nodes.indexOf(node) : resultId());
+});
 $("theme").addEventListener("click", () => {
   const root = document.documentElement, next = { "": "light", light: "dark", dark: "" }[root.dataset.theme || ""];
   if (next) root.dataset.theme = next; else delete root.dataset.theme;

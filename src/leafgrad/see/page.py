@@ -2,7 +2,7 @@
 
 The page is `page.html`, `page.css` and `page.js`, beside this file; this module brings the graph
 into a form that is small and safe to embed. Layouts are made here, one for the inside of each
-group; the page only stretches them around what is open (`docs/decisions/0008-folds.md`).
+group; the page only stretches them around what is open (`docs/decisions/0009-folds.md`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from . import formula
 from .folding import Group, fold, inner_name, opened, port_text
 from .layout import Layout
+from .simpler import without_views
 from .snapshot import GNode, Graph, Summary, base_name
 from .svg import DARK, LIGHT, STYLE, card_of, factor_text
 
@@ -35,7 +36,12 @@ def to_html(graph: Graph, *, title: str = "") -> str:
     Drawn, searched, folded and stepped through by the page's own script. Everything that comes
     from the program is data in it, never markup.
     """
-    return written(title or _title(graph), Writer().data([graph]))
+    writer = Writer()
+    graphs = [writer.graph(graph)]
+    plain, kept = without_views(graph)
+    if len(kept) < len(graph.nodes) <= _FORMULAS:  # a second graph, for the page's switch
+        graphs.append(writer.graph(plain) | {"nodes": kept})
+    return written(title or _title(graph), writer.data(graphs))
 
 
 def framed(graph: Graph) -> str:
@@ -90,13 +96,13 @@ class Writer:
         self.files: dict[str, int] = {}
         self.lines: list[dict[int, str]] = []
 
-    def data(self, graphs: Sequence[Graph]) -> dict[str, Any]:
-        made = [self.graph(graph) for graph in graphs]
+    def data(self, graphs: list[dict[str, Any]]) -> dict[str, Any]:
+        """All that the page needs, with the graphs that `graph` made."""
         files = [
             {"name": base_name(name), "lines": self.lines[i]} for name, i in self.files.items()
         ]
         return {
-            "graphs": made, "maths": list(self.maths), "shapes": self.shapes, "files": files,
+            "graphs": graphs, "maths": list(self.maths), "shapes": self.shapes, "files": files,
         }  # fmt: skip
 
     def graph(self, graph: Graph) -> dict[str, Any]:
@@ -202,7 +208,10 @@ class Writer:
         index = self.files.setdefault(name, len(self.files))
         if index == len(self.lines):
             self.lines.append({})
-        text = linecache.getlines(name)
+        try:
+            text = linecache.getlines(name)
+        except ValueError:  # not a name that a file can have
+            text = []
         for n in range(max(line - _AROUND, 1), min(max(end, line) + _AROUND, len(text)) + 1):
             self.lines[index][n] = text[n - 1].rstrip("\r\n")
         return index

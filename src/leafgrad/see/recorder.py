@@ -11,6 +11,7 @@ import linecache
 import math
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
@@ -82,6 +83,8 @@ class Recorder:
         self.backward: list[float] = []
         self.logged: dict[str, list[tuple[int, float]]] = {}
         self.samples = Thinned(2 * _KEPT)
+        self.values = Thinned(2 * _KEPT)  # of parameters, where they are few
+        self.few: list[tuple[str, Any]] = []
         self.fits = Thinned(_KEPT)
         self.data: tuple[Any, Any, Any] | None = None
         self.graph: Graph | None = None
@@ -114,8 +117,11 @@ class Recorder:
 
     def _look(self, root: Any) -> None:
         """The graph of the first step, and what its leaves are called."""
-        found = Capture(root, {}, True)
-        self.graph = found.graph()
+        try:
+            found = Capture(root, {}, True)
+            self.graph = found.graph()
+        except RuntimeError:  # it was freed, or written to: backward itself will say so
+            return
         for leaf in found.leaves:
             self.names[id(leaf)] = found.given.get(id(leaf)) or found.names.leaf(leaf)
 
@@ -132,6 +138,8 @@ class Recorder:
             self.rates.append((self.steps, rates))
         self.forward.append(self._at - self._mark)
         self.backward.append(now - self._at)
+        if self.few and self.values.wants(self.steps):
+            self.values.add(self.steps, self._values())
         if self.overhead <= _SHARE * (now - self._begun) and self.samples.wants(self.steps):
             self._sample(optimizer)
             cost = perf_counter() - now
@@ -145,18 +153,21 @@ class Recorder:
         self._mark = perf_counter()
 
     def _sample(self, optimizer: Any) -> None:
-        values, norms, grads = {}, {}, {}
+        norms, grads = {}, {}
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        few = sum(p._array.size for p in parameters) <= _SCALARS
-        for k, p in enumerate(parameters):
-            name = self.names.get(id(p)) or f"parameter {k}"
-            if few:
-                values[name] = p._array.astype(np.float64)
-            else:
+        names = [self.names.get(id(p)) or f"parameter {k}" for k, p in enumerate(parameters)]
+        if not self.steps and sum(p._array.size for p in parameters) <= _SCALARS:
+            self.few = list(zip(names, parameters, strict=True))
+            self.values.add(0, self._values())
+        for name, p in zip(names, parameters, strict=True):
+            if not self.few:
                 norms[name] = _norm(p._array)
             if p._grad is not None:
                 grads[name] = _norm(p._grad._array)
-        self.samples.add(self.steps, (values, norms, grads))
+        self.samples.add(self.steps, (norms, grads))
+
+    def _values(self) -> dict[str, Any]:
+        return {name: p._array.astype(np.float64) for name, p in self.few}
 
     def log(self, **figures: Any) -> None:
         """Figures of this step, a plot each: `r.log(accuracy=0.9)`."""
@@ -180,19 +191,18 @@ class Recorder:
     def run(self) -> TrainingRun:
         """What was recorded, as the report takes it."""
         samples = self.samples.all()
-        values = [(step, v) for step, (v, _, _) in samples if v]
+        last = self.steps - 1
+        values = list(self.values.items)
+        if self.few and values[-1][0] != last:
+            values.append((last, self._values()))
         names = values[0][1] if values else {}
-        at = {step: v for step, v in values}
+        at = dict(values)
         source = "".join(linecache.getlines(self.file))
         x, y, truth = self.data or (None, None, None)
-        if self.data:
-            moments = [
-                Moment(s, _vector(fit), self._loss(s), at.get(s) or _nearest(values, s))
-                for s, fit in self.fits.all()
-            ]
-        else:
-            steps = [s for s, _ in samples] or [0]
-            moments = [Moment(s, None, self._loss(s), at.get(s, {})) for s in _spread(steps, _KEPT)]
+        fits: list[tuple[int, Any]] = [(s, _vector(fit)) for s, fit in self.fits.all()]
+        if not self.data:
+            fits = [(s, None) for s in _spread(range(self.steps), _KEPT)]
+        moments = [Moment(s, fit, self._loss(s), at.get(s, {})) for s, fit in fits]
         return TrainingRun(
             title=self.title or f"Training of {Path(self.file).name}",
             x=x, y=y, truth=truth, moments=moments, losses=self.losses,
@@ -208,11 +218,11 @@ class Recorder:
         steps = [step for step, _ in samples]
         every = list(range(len(self.losses)))
         found = []
-        for title, place in (("Norms of the gradients", 2), ("Norms of the parameters", 1)):
+        for title, place in (("Norms of the gradients", 1), ("Norms of the parameters", 0)):
             names = dict.fromkeys(n for _, sample in samples for n in sample[place])
             lines = {n: [sample[place].get(n, math.nan) for _, sample in samples] for n in names}
             if lines:
-                found.append(Series(title, steps, lines, log=place == 2))
+                found.append(Series(title, steps, lines, log=place == 1))
         for name, entries in self.logged.items():
             found.append(Series(name, [s for s, _ in entries], {name: [v for _, v in entries]}))
         groups = max((len(rates) for _, rates in self.rates), default=0)
@@ -241,11 +251,8 @@ def _held(known: list[tuple[int, float]], steps: list[int]) -> list[float]:
     return found
 
 
-def _nearest(values: list[tuple[int, Any]], step: int) -> Any:
-    return min(values, key=lambda entry: abs(entry[0] - step))[1] if values else {}
-
-
-def _spread(steps: list[int], most: int) -> list[int]:
+def _spread(steps: Sequence[int], most: int) -> list[int]:
+    """Every so manieth, and the last."""
     stride = -(-len(steps) // most)
     return sorted({*steps[::stride], steps[-1]})
 

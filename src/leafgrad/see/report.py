@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import keyword
 import math
 import os
@@ -88,9 +87,7 @@ class TrainingRun:
     series: Sequence[Series] = ()
 
 
-def write_report(
-    path: str | os.PathLike[str], run: TrainingRun, *, refresh: float = 0.0
-) -> Path:
+def write_report(path: str | os.PathLike[str], run: TrainingRun, *, refresh: float = 0.0) -> Path:
     """Write the report of `run` to `path`, and return the path.
 
     `refresh` lets a browser load it anew after so many seconds. Raises ValueError for arrays whose
@@ -130,6 +127,7 @@ def _payload(run: TrainingRun) -> dict[str, Any]:
     if len(epochs) != len(run.losses):
         raise ValueError(f"there are {len(epochs)} epochs but {len(run.losses)} losses")
 
+    large = run.graph is not None and len(run.graph.nodes) > _DRAWN
     most = max(2, _FIT_VALUES // min(len(run.x), _CURVE_POINTS)) if fit else _HISTORY
     moments = _spread(len(run.moments), most)
     names, histories = _flatten(run.parameters, leading=True)
@@ -157,8 +155,8 @@ def _payload(run: TrainingRun) -> dict[str, Any]:
         ],
         "hidden": len(names) - len(shown),
         "series": [_plot(series) for series in run.series],
-        "graph": run.graph and len(run.graph.nodes) <= _DRAWN and _graph(run.graph) or None,
-        "framed": bool(run.graph and len(run.graph.nodes) > _DRAWN),
+        "graph": _graph(run.graph) if run.graph and not large else None,
+        "framed": large,
         "source": [] if not run.source else _highlighted(run.source),
         "filename": base_name(run.filename),
     }

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .snapshot import GEdge, Graph
+from .snapshot import GEdge, GNode, Graph
 from .symbols import words
 
 _VIEWS = frozenset(
-    "view,unsafe view,reshape alias,squeeze,squeeze dim,squeeze dims,unsqueeze,expand,t,transpose,"
-    "permute,to copy,clone,alias,conj,view as real,view as complex".split(",")
-)
+    ("view", "unsafe view", "reshape alias", "squeeze", "squeeze dim", "squeeze dims", "unsqueeze",
+     "expand", "t", "transpose", "permute", "to copy", "clone", "alias", "conj", "view as real",
+     "view as complex")
+)  # fmt: skip
 
 
-def without_views(graph: Graph) -> Graph:
-    """The graph without the operators that only change shape, layout or dtype.
+def without_views(graph: Graph) -> tuple[Graph, list[int]]:
+    """The graph without the operators that only change shape, layout or dtype, and which nodes stay.
 
     What used such a value is drawn as using what it was made of, which keeps the value's name.
     """
@@ -24,12 +25,12 @@ def without_views(graph: Graph) -> Graph:
         if node.kind == "op" and words(node.op) in _VIEWS and edge.differentiable:
             origin[edge.dst] = origin[edge.src]
     kept = [v for v in range(len(graph.nodes)) if origin[v] == v]
-    used = {edge.src for edge in graph.edges if origin[edge.dst] == edge.dst}
+    used = {origin[edge.src] for edge in graph.edges if origin[edge.dst] == edge.dst}
     place: dict[int, int] = {}
-    nodes = []
+    nodes: list[GNode] = []
     for v in kept:
         node = graph.nodes[v]
-        if node.kind in ("input", "leaf", "parameter") and v not in {origin[u] for u in used}:
+        if node.kind in ("input", "leaf", "parameter") and v not in used:
             continue  # it was an operand of views alone
         place[v] = len(nodes)
         nodes.append(replace(node, id=len(nodes)))
@@ -38,4 +39,4 @@ def without_views(graph: Graph) -> Graph:
         for e in graph.edges
         if e.dst in place and origin[e.src] in place
     ]
-    return Graph(tuple(nodes), tuple(edges), graph.modules)
+    return Graph(tuple(nodes), tuple(edges), graph.modules), list(place)

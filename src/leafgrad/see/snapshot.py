@@ -202,8 +202,10 @@ class Graph:
         return to_text(self)
 
     def _repr_svg_(self) -> str:
-        """The picture that notebooks show."""
-        return self.to_svg()
+        """The picture that notebooks show: folded, if the graph is large."""
+        from .folding import SMALL
+
+        return (self if len(self.nodes) <= SMALL else self.folded()).to_svg()
 
     def _repr_html_(self) -> str:
         """The interactive page in a frame of its own, for notebooks."""
@@ -252,11 +254,20 @@ class Graph:
             Path(path).write_text(text, encoding="utf-8", newline="\n")
         return text
 
+    def folded(self, depth: int = 0) -> Graph:
+        """The graph with modules, loops and sections as single nodes; `depth` levels stay open.
+
+        A smaller graph, for pictures and text of large models.
+        """
+        from .folding import folded
+
+        return folded(self, depth)
+
     def without_views(self) -> Graph:
         """The graph without the operators that only change shape, layout or dtype."""
         from .simpler import without_views
 
-        return without_views(self)
+        return without_views(self)[0]
 
     def to_dict(self) -> dict[str, Any]:
         """As dictionaries, lists, texts and numbers; what has its default value is left out."""

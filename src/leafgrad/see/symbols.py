@@ -140,7 +140,11 @@ def symbol(op: str, node: str = "") -> str:
 def arity(op: str) -> int:
     """How many operands the short forms of an operator know of."""
     forms = _DERIVATIVES.get(words(op), ())
-    known = [int(i) + 1 for form in (*forms, _FORMULAS.get(words(op), "")) for i in re.findall(r"{(\d)}", form)]
+    known = [
+        int(i) + 1
+        for form in (*forms, _FORMULAS.get(words(op), ""))
+        for i in re.findall(r"{(\d)}", form)
+    ]
     return max([len(forms), *known])
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,11 @@ class Watcher:
         number, self._count = self._count, self._count + 1
         if number % self.every or not root.requires_grad:
             return
-        found = Capture(root, {}, True)
-        graph = found.graph()
+        try:
+            found = Capture(root, {}, True)
+            graph = found.graph()
+        except RuntimeError:  # it was freed, or written to: backward itself will say so
+            return
         keys = [_key(node) for node in graph.nodes]
         structure = tuple(keys), tuple((e.src, e.dst) for e in graph.edges)
         index = self._known.setdefault(structure, len(self.graphs))
@@ -108,7 +112,7 @@ class Watcher:
     def iterations(self) -> list[Iteration]:
         """What was recorded, each with how it differs from the one before."""
         found = [entry for _, entry in self._kept.all()]
-        for before, after in zip(found, found[1:], strict=False):
+        for before, after in pairwise(found):
             after.new, after.changes = [], ""
             if before.graph != after.graph:
                 after.new, after.changes = differences(
@@ -120,7 +124,8 @@ class Watcher:
         """Write the page."""
         used = sorted({iteration.graph for iteration in self.iterations})
         graphs = [self.graphs[i] for i in used]
-        data = Writer().data(graphs)
+        writer = Writer()
+        data = writer.data([writer.graph(graph) for graph in graphs])
         ids: dict[object, int] = {}
         for graph, made in zip(graphs, data["graphs"], strict=True):
             seen: dict[object, int] = {}
@@ -167,6 +172,8 @@ def _listed(texts: list[str]) -> str:
 
 
 def _words(node: GNode) -> str:
+    if node.name and not node.is_op:
+        return node.name
     place = f" ({node.source.place})" if node.source and node.source.place else ""
     expression = node.source.expression if node.source else ""
     return f"{node.name or expression or node.label}{place}"

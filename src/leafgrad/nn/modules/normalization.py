@@ -132,8 +132,10 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """LocalResponseNorm of images f[n, c, h, w], with the channels around each counted from
-    (size - 1) // 2 before it."""
+    """LocalResponseNorm of images f[n, c, h, w], over as many channels before each as after it.
+
+    PyTorch's leaves one channel in its running sum that it should take out; not so here.
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__()
@@ -141,14 +143,12 @@ class CrossMapLRN2d(Module):
 
     def forward(self, input: Any) -> Tensor:
         """The normalised input."""
-        size = self.size
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
-        before = (size - 1) // 2
-        squares = F.pad(input * input, (0, 0, 0, 0, before, size - 1 - before))
-        channels = input.shape[1]
-        around: Any = sum(squares.narrow(1, i, channels) for i in range(size))
-        return input * (around * (self.alpha / size) + self.k) ** -self.beta  # type: ignore
+        channels, reach = input.shape[1], (self.size - 1) // 2
+        squares = F.pad(input * input, (0, 0, 0, 0, reach, reach))
+        around: Any = sum(squares.narrow(1, i, channels) for i in range(2 * reach + 1))
+        return input * (around * (self.alpha / self.size) + self.k) ** -self.beta  # type: ignore
 
     def extra_repr(self) -> str:
         """The options."""

@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     _pool: Any
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -39,7 +39,7 @@ class _MaxPool(Module):
                 f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")  # fmt: skip
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The largest element of each window: f[n, c, l] or f[c, l].
 
     stride: of the kernel's size if None; ceil_mode: also windows that reach over the end
@@ -48,7 +48,7 @@ class MaxPool1d(_MaxPool):
     _pool = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The largest element of each window: f[n, c, h, w] or f[c, h, w].
 
     stride: of the kernel's size if None; ceil_mode: also windows that reach over the end
@@ -57,7 +57,7 @@ class MaxPool2d(_MaxPool):
     _pool = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The largest element of each window: f[n, c, d, h, w] or f[c, d, h, w].
 
     stride: of the kernel's size if None; ceil_mode: also windows that reach over the end
@@ -66,7 +66,7 @@ class MaxPool3d(_MaxPool):
     _pool = staticmethod(F.max_pool3d)
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     _dims = 0
     _unpool: Any
 
@@ -86,34 +86,34 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """The elements back at the places that MaxPool1d(return_indices=True) took them from."""
 
     _dims = 1
     _unpool = staticmethod(F.max_unpool1d)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """The elements back at the places that MaxPool2d(return_indices=True) took them from."""
 
     _dims = 2
     _unpool = staticmethod(F.max_unpool2d)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """The elements back at the places that MaxPool3d(return_indices=True) took them from."""
 
     _dims = 3
     _unpool = staticmethod(F.max_unpool3d)
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     def extra_repr(self) -> str:
         """The options."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool1d(_AvgPool):
+class AvgPool1d(_AvgPoolNd):
     """The mean of each window: f[n, c, l] or f[c, l].
 
     ceil_mode: also windows that reach over the end; count_include_pad: the zeros around count
@@ -133,7 +133,7 @@ class AvgPool1d(_AvgPool):
                             self.count_include_pad)  # fmt: skip
 
 
-class _AvgPoolNd(_AvgPool):
+class _PlaneAvgPool(_AvgPoolNd):
     _pool: Any
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0,
@@ -151,7 +151,7 @@ class _AvgPoolNd(_AvgPool):
                           self.count_include_pad, self.divisor_override)  # type: ignore # fmt: skip
 
 
-class AvgPool2d(_AvgPoolNd):
+class AvgPool2d(_PlaneAvgPool):
     """The mean of each window: f[n, c, h, w] or f[c, h, w].
 
     ceil_mode: also windows that reach over the end; count_include_pad: the zeros around count;
@@ -161,7 +161,7 @@ class AvgPool2d(_AvgPoolNd):
     _pool = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPoolNd):
+class AvgPool3d(_PlaneAvgPool):
     """The mean of each window: f[n, c, d, h, w] or f[c, d, h, w].
 
     ceil_mode: also windows that reach over the end; count_include_pad: the zeros around count;
@@ -222,7 +222,7 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     _pool = staticmethod(F.fractional_max_pool3d)
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     _pool: Any
 
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None,
@@ -242,25 +242,25 @@ class _LPPool(Module):
                 f"stride={self.stride}, ceil_mode={self.ceil_mode}")  # fmt: skip
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """The p-norm of each window, p being `norm_type`: f[n, c, l] or f[c, l]."""
 
     _pool = staticmethod(F.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """The p-norm of each window, p being `norm_type`: f[n, c, h, w] or f[c, h, w]."""
 
     _pool = staticmethod(F.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """The p-norm of each window, p being `norm_type`: f[n, c, d, h, w] or f[c, d, h, w]."""
 
     _pool = staticmethod(F.lp_pool3d)
 
 
-class _AdaptiveMaxPool(Module):
+class _AdaptiveMaxPoolNd(Module):
     _pool: Any
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -276,25 +276,25 @@ class _AdaptiveMaxPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The largest elements of as many windows as asked for: f[n, c, l] or f[c, l]."""
 
     _pool = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The largest elements of as many windows as asked for: f[n, c, h, w] or f[c, h, w]."""
 
     _pool = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The largest elements of as many windows as asked for: f[n, c, d, h, w] or f[c, d, h, w]."""
 
     _pool = staticmethod(F.adaptive_max_pool3d)
 
 
-class _AdaptiveAvgPool(Module):
+class _AdaptiveAvgPoolNd(Module):
     _pool: Any
 
     def __init__(self, output_size: Any) -> None:
@@ -310,19 +310,19 @@ class _AdaptiveAvgPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The means of as many windows as asked for: f[n, c, l] or f[c, l]."""
 
     _pool = staticmethod(F.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of as many windows as asked for: f[n, c, h, w] or f[c, h, w]."""
 
     _pool = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The means of as many windows as asked for: f[n, c, d, h, w] or f[c, d, h, w]."""
 
     _pool = staticmethod(F.adaptive_avg_pool3d)
