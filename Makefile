@@ -17,8 +17,8 @@ check: lint
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
 lint: $(VENV)/ready
-	$(BIN)/ruff check src tests conformance benchmarks examples
-	$(BIN)/ruff format --check src tests conformance benchmarks examples
+	$(BIN)/ruff check src tests conformance benchmarks examples tools
+	$(BIN)/ruff format --check src tests conformance benchmarks examples tools
 	$(BIN)/mypy
 
 bench: $(TORCH_VENV)/ready

@@ -11,6 +11,7 @@ of alternating blocks in one process; the first call is that of a fresh function
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import platform
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from measure import by_turns, shown
 
 Step = Callable[[], Any]
@@ -234,7 +236,7 @@ def _dense(jax: Any, sizes: Any) -> Any:
     return [
         (jax.numpy.asarray(rng.randn(n, m).astype("float32") / math.sqrt(n)),
          jax.numpy.zeros(m, "float32"))
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        for n, m in itertools.pairwise(sizes)
     ]  # fmt: skip
 
 

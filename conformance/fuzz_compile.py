@@ -160,7 +160,7 @@ class Writer:
         elif choice < 0.63:
             view = self.pick("[0]", "[..., 0]", "[1:]", "[:, None]", ".t()", ".reshape(-1)",
                              "[::2]", ".unsqueeze(0)", ".flatten()", "[..., -1:]",
-                             ".expand(2, *{}.shape)".format(one), "[torch.tensor([0, 1, 0])]",
+                             f".expand(2, *{one}.shape)", "[torch.tensor([0, 1, 0])]",
                              "[[0, 1]]", ".diagonal()", ".flip(0)")  # fmt: skip
             self.do(f"{new} = {one}{view}")
         elif choice < 0.7:

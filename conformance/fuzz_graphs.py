@@ -356,7 +356,8 @@ class Writer:
             [
                 data,
                 f"{a}.data = {b or a}.detach().clone()" if not t.requires_grad else data,
-                f"{a}.grad = None" if leaf or t._is_view()
+                f"{a}.grad = None"
+                if leaf or t._is_view()
                 else f"{a}.set_({b or a}.detach().clone())",
                 f"{a}.requires_grad_(False)",
                 f"{a}.requires_grad_()",
@@ -445,7 +446,7 @@ class Writer:
                 return False
             return True
 
-        return self.some(fits if self.rng.random() < 0.98 else lambda t: True)
+        return self.some(fits if self.rng.random() < 0.98 else lambda t: not t.is_inference())
 
     def binary(self) -> str | None:
         a = self.some()

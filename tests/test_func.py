@@ -2,10 +2,12 @@
 
 import itertools
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from doc_pages import blocks, run
 
 import leafgrad as torch
 import leafgrad.nn.functional as F
@@ -735,3 +737,15 @@ def test_wrong_rules() -> None:
     with refused("Function's jvp returned an invalid number of forward gradients (expected 1 but "
                  "got 2)"):  # fmt: skip
         jvp(Two.apply, (x,), (x,))
+
+
+def test_the_page_prints_what_it_says(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "func.md"
+    found = blocks(page.read_text(), "python", "text")
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    assert len(pairs) >= 7
+    for number, ((kind, program), (other, text)) in enumerate(pairs):
+        assert (kind, other) == ("python", "text")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert run(program, folder) == (text, "")

@@ -371,6 +371,12 @@ def test_views_can_be_left_out():
         (e.src, e.dst) for e in plain.edges
     ]
     assert neuron().without_views() == neuron()
+    x = leafgrad.ones(2)
+    layers = capture((F.linear(leafgrad.ones(3, 2, 2), w[:, :2], None) @ x).matmul(w).sum())
+    assert [n.symbol for n in layers.without_views().nodes if n.is_op].count("@") == 2
+    _, loss = net()
+    symbols_left = [n.symbol for n in capture(loss).without_views().nodes if n.is_op]
+    assert symbols_left.count("@+") == 5 and "view" not in symbols_left
 
 
 # ---- golden drawings

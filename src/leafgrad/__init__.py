@@ -88,9 +88,7 @@ def graph(tensor: Tensor, *, gradients: bool = False, names: Any = None) -> Any:
     return capture(tensor, gradients=gradients, names=names)
 
 
-def report(
-    path: Any = "leafgrad-report.html", *, title: str = "", every: float = 0.0
-) -> Any:
+def report(path: Any = "leafgrad-report.html", *, title: str = "", every: float = 0.0) -> Any:
     """Record whatever trains inside a `with` block, and write a report of it: one HTML file.
 
     Loss, parameters, gradients, learning rate and times need no further word; the block's value has

@@ -283,5 +283,5 @@ def refused(error: Exception) -> bool:
 # `graph/batching.py`.
 BATCH_RULES: dict[Any, Callable[..., Any]] = {}
 
-__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader", "refuse",
-           "refused", "strided", "take", "whole", "zeros"]  # fmt: skip
+__all__ = ["BATCH_RULES", "Duck", "Opaque", "address", "computed", "copied", "ducks", "item", "leader",
+           "refuse", "refused", "strided", "take", "whole", "zeros"]  # fmt: skip

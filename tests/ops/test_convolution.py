@@ -51,7 +51,7 @@ CASES = [  # dims, in, out, kernel, size, stride, padding, dilation, groups
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("room", [1 << 20, 40])
+@pytest.mark.parametrize("room", [1 << 20, 40, 1])
 def test_convolution_and_transpose(case, room, monkeypatch):
     monkeypatch.setattr(convolution, "_ROOM", room)  # a little: batches and lines in parts
     dims, channels, out, kernel, size, stride, padding, dilation, groups = case

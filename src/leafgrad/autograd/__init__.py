@@ -20,6 +20,8 @@ from ..tensor import Tensor
 from . import function, grad_mode, graph
 from .grad_mode import (
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
+)
+from .grad_mode import (
     enforce_grad_layout_policy,
     is_multithreading_enabled,
     set_multithreading_enabled,

@@ -341,9 +341,7 @@ def hessian(func: Callable[..., Any], inputs: Any, create_graph: bool = False,
     """
     several, given = _tensors(inputs, "inputs", "hessian")
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode".'
-        )
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
 
     def first(*args: Any) -> Any:
         if outer_jacobian_strategy == "forward-mode":

@@ -72,7 +72,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., Any], 
         def first(grad: Tensor) -> None:
             number = walk_number()
             with lock:
-                before, _ = number in done, done.add(number)
+                before, _ = number in done, done.add(number)  # type: ignore[func-returns-value]
             if not before:
                 fn(grad)
 

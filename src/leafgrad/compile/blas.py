@@ -101,9 +101,7 @@ def _offset(memory: Any, place: tuple[int, ...]) -> int:
     """Where in a batch a matrix begins; a batch of fewer dimensions is broadcast."""
     batch = len(memory.shape) - 2
     own = place[len(place) - batch :]
-    return sum(
-        i * s for i, s, n in zip(own, memory.strides, memory.shape, strict=False) if n > 1
-    )
+    return sum(i * s for i, s, n in zip(own, memory.strides, memory.shape, strict=False) if n > 1)
 
 
 def _matrices(blas: Blas, kind: str, slots: Any, a: Any, b: Any, out: Any,

@@ -497,7 +497,7 @@ class Recorder:
         found = np.broadcast_to(x.held, shape)
         found = np.lib.stride_tricks.as_strided(x.held, found.shape, found.strides)
         value = self.emit(np.broadcast_to, (x.value(), found.shape), {}, found)
-        link = np.broadcast_to, (found.shape,), {}
+        link = np.broadcast_to, (found.shape,), {}  # type: ignore[var-annotated]
         return Captured(self, found, x._storage, x, link, value)
 
     def transpose(self, x: Any, axes: Any = None) -> Any:
@@ -592,6 +592,7 @@ _INFO: set[Any] = {np.shape, np.ndim, np.size, np.may_share_memory, np.shares_me
                    np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
                    np.common_type}  # fmt: skip
 
+
 def _ordered(function: Any) -> Any:
     """A function whose `order` may depend on how the memory lies: by C's or Fortran's."""
 
@@ -623,7 +624,8 @@ _SPECIAL: dict[Any, Any] = {
     np.ndarray.diagonal: lambda self, x, *args, **kw: self._apply(diagonal, (x, *args), kw),
     np.ndarray.fill: lambda self, x, value: self.copyto(x, value, casting="unsafe"),
     np.ndarray.sort: lambda self, x, *args, **kw: self._mutate(np.ndarray.sort, (x, *args), kw),
-    **{f: _mutating(f) for f in (np.put, np.place, np.putmask, np.fill_diagonal,
-                                 np.put_along_axis)},
+    **{
+        f: _mutating(f) for f in (np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis)
+    },
     **{f: _ordered(f) for f in (np.ravel, np.reshape, np.ndarray.ravel, np.ndarray.flatten)},
 }

@@ -233,5 +233,3 @@ def same_elements(x: Any, y: Any, dense: bool = True) -> bool:
     if dense and not (x.flags.c_contiguous and y.flags.c_contiguous):
         return False
     return address(x) == address(y)
-
-

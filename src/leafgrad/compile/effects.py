@@ -15,7 +15,8 @@ import numpy as np
 from ..graph.cut import Cut
 from ..graph.inplace import ViewEdge
 from ..graph.node import LEAF, Freed, Output
-from ..tensor import COUNT, MARK, Tensor
+from ..tensor import COUNT, MARK, Tensor, known_edge
+from .backward import Backward
 from .capture import Recorder, Seen
 from .captured import Captured, Storage
 from .guards import Fact, Place, Reach
@@ -45,7 +46,9 @@ class Effects:
         self.inputs: dict[Input, str] = {}
         self.bound: dict[str, Place] = {}  # names of arrays that belong to bound tensors
         self.finals: list[Any] = []  # per output, the real array that it became in the capture
-        self.live_graph = False
+        self.live: list[Any] = []  # results that can still be differentiated
+        self.holders: dict[int, str] = {}  # output -> the new tensor whose array it becomes
+        self.backward: Backward | None = None
         self._names: dict[int, str] = {}  # tensor -> the expression or local name for it
         self._roots: dict[int, str] = {}  # storage -> the expression for its array, after the run
         self._versions: dict[int, str] = {}
@@ -65,6 +68,9 @@ class Effects:
                 self._changes(each)
         self.result = self._tree(result)
         self._overlaps()
+        if self.live and recorder.failed is None:
+            self.backward = Backward(recorder, self.live)
+            self.targets = [self._names[id(t)] for t in self.backward.targets]
 
     def _fail(self, reason: str) -> None:
         self.recorder.fail(reason, ())
@@ -143,8 +149,6 @@ class Effects:
         else:
             wanted = edge.plain or edge.peek(seen.tensor) is not None
             fails = f"{name}.requires_grad is not {wanted}"
-            if wanted and edge.peek(seen.tensor) is not seen.tensor:
-                self._fail(f"{label} was computed from tensors that require grad, before the step")
         self._fact(fails, f"{name}.requires_grad", f"{label}.requires_grad",
                    seen.tensor.requires_grad, place)  # fmt: skip
         if edge is LEAF or seen.grad is not None:
@@ -165,7 +169,9 @@ class Effects:
             self.space["float64"] = np.float64
             self.inputs[value] = f"float64({code})"
             value.label = key if isinstance(key, str) else f"{key[0]}_{key[1]}"
-            fact = self.reach.options.pop((id(owner), key if isinstance(key, str) else key[0]), None)
+            fact = self.reach.options.pop(
+                (id(owner), key if isinstance(key, str) else key[0]), None
+            )
             if fact is not None:
                 kind = f"type({code}) is not float"
                 self.checks.append(Fact(kind, code, fact.label, fact.old, fact.mark))
@@ -210,7 +216,7 @@ class Effects:
         array = get(tensor)
         held = array.held if array.__class__ is Captured else array
         if held is not seen.array:
-            self.commit.append(f"{name}._array = {self._array(tensor, tensor)}")
+            self.commit.append(f"{name}._array = {self._array(tensor)}")
         versions = tensor._versions
         if versions is not seen.versions:
             self._fail("a tensor is set to other memory")
@@ -268,8 +274,9 @@ class Effects:
                 self._fail("it returns a tensor whose origin cannot be told")
                 return "None"
             return place.name or place.code
-        base = self._tensor(tensor._base)
-        array = self._array(tensor, tensor)
+        live = self._is_live(tensor)
+        base = "None" if live else self._tensor(tensor._base)
+        array = self._array(tensor, live)
         name = self._names[id(tensor)] = f"n{self._new}"
         self._new += 1
         versions = tensor._versions
@@ -281,14 +288,20 @@ class Effects:
         known = self._versions.get(key)
         self.commit += [f"{name} = new({self.reach.bind(type(tensor))})",
                         f"{name}._array = {array}", f"{name}._base = {base}"]  # fmt: skip
-        if known is None:
+        if live or known is None:
             self.commit.append(f"{name}._versions = [0, 0, None, None]")
-            if versions[COUNT]:
+            if versions[COUNT] and not live:
                 self._bump(f"{name}._versions", versions[COUNT], versions[MARK])
         else:
             self.commit.append(f"{name}._versions = {known}")
-        self._versions[key] = f"{name}._versions"
-        self.commit.append(f"{name}._edge = {self._edge(tensor, name)}")
+        self._versions.setdefault(key, f"{name}._versions")
+        if array.startswith("r"):
+            self.holders[int(array[1:])] = name
+        if live:
+            self.live.append(tensor)
+            self.commit.append(f"{name}._edge = e{len(self.live) - 1}")
+        else:
+            self.commit.append(f"{name}._edge = {self._edge(tensor, name)}")
         for attribute, value in tensor.__dict__.items():
             if attribute == "_grad":
                 if value is not None:
@@ -302,18 +315,16 @@ class Effects:
     def _edge(self, tensor: Any, name: str) -> str:
         edge = tensor._edge
         if isinstance(edge, ViewEdge):
-            if edge.node is not None and edge.node is not LEAF:
-                self._graph(edge.node)
-            self.reach.space["ViewEdge"] = ViewEdge
             return (f"ViewEdge({self._constant(edge.node)}, {name}._versions[0], "
                     f"{edge.origin!r}, {self._constant(edge.mark)})")  # fmt: skip
-        if edge is not None and edge is not LEAF and not isinstance(edge, Cut):
-            self._graph(edge)
         return self._constant(edge)
 
-    def _graph(self, edge: Any) -> None:
-        """A result has a history. It can be kept as it is once it was freed: a backward pass
-        through it raises. One that can still be walked needs a backward pass of its own."""
+    def _is_live(self, tensor: Any) -> bool:
+        """Whether a result has a history that can still be walked: it needs a backward pass of its
+        own. One that was freed is kept as it is: a walk through it raises."""
+        edge = known_edge(tensor)
+        if edge is None or edge is tensor:
+            return False
         stack, known = [edge], set()
         while stack:
             node = stack.pop()
@@ -322,13 +333,17 @@ class Effects:
                 continue
             known.add(id(node))
             if node.saved.__class__ is Freed:
-                return
+                return False
+            if node.extra is not None:
+                self._fail("its result has a history with hooks")
             stack.extend(node.next)
-        self.live_graph = True
-        self._fail("its result can still be differentiated")
+        if tensor._array.dtype.kind != "f":
+            self._fail("its complex result can still be differentiated")
+        return True
 
-    def _array(self, tensor: Any, holder: Any) -> str:
-        """The expression for the array of a tensor that has another one than before the step."""
+    def _array(self, tensor: Any, live: bool = False) -> str:
+        """The expression for the array of a tensor that has another one than before the step. A
+        live result has an array of its own."""
         array = get(tensor)
         if array.__class__ is not Captured:
             array = self.recorder.tensor_read(tensor, array)
@@ -336,6 +351,12 @@ class Effects:
                 self._fail("a tensor holds an unknown kind of array")
                 return "None"
         storage: Storage = array._storage
+        if live:
+            if id(storage) in self._roots:
+                self._fail("two of its results, or a result and an argument, share memory")
+            self._roots[id(storage)] = "None"
+            recorded = Storage(array.held, array.value())
+            return f"r{self._output(recorded, 'result')}"
         root = self._roots.get(id(storage))
         if root is None:
             number = self._output(storage, "result")

@@ -315,9 +315,7 @@ class Reach:
         package = _root_package(thing.__name__)
         if package in _IMPURE or (package == "numpy" and "random" in self.names):
             what = "numpy.random" if package == "numpy" else thing.__name__
-            self.failed = self.failed or (
-                f"it uses {what}, whose results are others at each call"
-            )
+            self.failed = self.failed or (f"it uses {what}, whose results are others at each call")
         if package in _KNOWN:
             return
         for each in sorted(self.names & set(thing.__dict__)):
@@ -367,7 +365,7 @@ class Reach:
 
     def _nn_module(self, thing: Any, own: Any, name: str, label: str, mark: Any) -> None:
         """A module: its flags, parameters, buffers, parts, and what its `forward` reads."""
-        names = (self.names | _names_of(type(thing))) & set(own) - _NOT_READ
+        names = (self.names | _names_of(type(thing))) & set(own) - _NOT_READ  # type: ignore[arg-type]
         names |= {"training", "_hooked"} & set(own)
         self._attributes(own, names, name, label, mark)
         for registry in ("_parameters", "_buffers", "_modules"):

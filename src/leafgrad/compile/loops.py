@@ -21,7 +21,6 @@ from .program import Instr, Value, diagonal, gathered, recast, restrided, ufunc_
 __all__ = ["Buffer", "Host", "Loop", "Memory", "Point", "Product"]
 
 
-
 class Buffer:
     """Memory of a plan: `kind` is "input", "const", "result", or "own" for what is reused.
 
@@ -74,7 +73,7 @@ class Memory:
         one, two = (np.ndarray(m.shape, np.uint8, raw, m.offset - low, m.strides)
                     for m in (self, other))  # fmt: skip
         try:
-            return bool(np.shares_memory(one, two, max_work=100_000))
+            return bool(np.shares_memory(one, two, max_work=100_000))  # type: ignore[arg-type]
         except np.exceptions.TooHardError:
             return True
 
@@ -252,7 +251,9 @@ def point_of(instr: Instr) -> Point | None:
     if function is np.clip and len(args) == 3 and not kwargs and None not in args[1:]:
         if any(isinstance(a, Value) and a.dtype != result.dtype for a in args):
             return None
-        return Point("clip", args, (result.dtype,) * 3) if _supported("clip", result.dtype) else None
+        return (
+            Point("clip", args, (result.dtype,) * 3) if _supported("clip", result.dtype) else None
+        )
     return None
 
 

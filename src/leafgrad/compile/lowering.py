@@ -390,8 +390,7 @@ class Lowering:
         return maker is not None and maker.function is np.empty_like and self._floats(value)
 
     def _place_of(self, instr: Instr, whole: Value) -> Memory | None:
-        """The memory of a value, if the instruction may write to it: nothing reads it afterwards.
-        """
+        """The memory of a value, if the instruction may write to it: nothing reads it afterwards."""
         memory = self.memory.get(whole)
         if memory is None or memory.buffer.kind != "own" or memory.buffer.value is not whole:
             maker = self._makers.get(whole)

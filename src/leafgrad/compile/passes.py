@@ -362,7 +362,7 @@ def indexed(program: Program) -> Program:
         front = arrays[0] if beside else 0
         ndim = len(shape) + array.ndim - len(arrays)
         rest = iter([*range(front), *range(front + len(shape), ndim)])
-        places, indices = [], []
+        places, indices = [], []  # type: ignore[var-annotated]
         for n, p in enumerate(parts):
             if isinstance(p, Value):
                 if not check(p, array.shape[n], of):
@@ -399,8 +399,10 @@ def _gather_of(instr: Instr, plan: Any) -> Instr | None:
         _, array, key, values = args
     else:
         return None
-    if result is None or not isinstance(array, Value) or not any(
-        isinstance(p, Value) for p in (key if key.__class__ is tuple else (key,))
+    if (
+        result is None
+        or not isinstance(array, Value)
+        or not any(isinstance(p, Value) for p in (key if key.__class__ is tuple else (key,)))
     ):
         return None
     found = plan(array, key, instr)
@@ -476,4 +478,3 @@ def simplified(program: Program, leave_out: Iterable[str] = (), tell: Any = None
         if name not in out:
             program = function(program)
     return program
-

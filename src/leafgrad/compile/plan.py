@@ -387,9 +387,7 @@ class _Writer:
         reads += [self.memory[v] for value, _, _, some in loop.scatters for v in (value, *some)]
         writes = [to for _, to in (*loop.stores, *loop.copies)]
         writes += [self.memory[v] for v in loop.points if v in self.memory]
-        self._strides = {
-            id(m): self._aligned(m.shape, m.strides) for m in (*reads, *writes)
-        }
+        self._strides = {id(m): self._aligned(m.shape, m.strides) for m in (*reads, *writes)}
         reduced: set[int] = set()
         for value, _, _, axes, _ in loop.reduces:
             if len(axes) == len(domain):
@@ -402,9 +400,7 @@ class _Writer:
             if len(strides) != len(domain):
                 kept = iter(strides)
                 strides = tuple(0 if d in axes else next(kept) for d in range(len(domain)))
-            self._strides[id(memory)] = tuple(
-                0 if d in axes else s for d, s in enumerate(strides)
-            )
+            self._strides[id(memory)] = tuple(0 if d in axes else s for d, s in enumerate(strides))
         # What is read or written at indices has strides along the rest of its axes.
         for value, point in loop.points.items():
             if point.source is not None:
@@ -419,9 +415,7 @@ class _Writer:
     def _aligned(self, shape: Any, strides: Any) -> tuple[int, ...]:
         """Strides along the axes of the domain, 0 where a place is broadcast."""
         extra = len(self.loop.domain) - len(shape)
-        return (0,) * extra + tuple(
-            0 if n == 1 else s for n, s in zip(shape, strides, strict=True)
-        )
+        return (0,) * extra + tuple(0 if n == 1 else s for n, s in zip(shape, strides, strict=True))
 
     def _along(self, memory: Memory, places: Any) -> tuple[int, ...]:
         strides = [0] * len(self.loop.domain)
@@ -438,8 +432,10 @@ class _Writer:
             if n == 1:
                 continue
             strides = {key: s[d] for key, s in self._strides.items()}
-            if axes and axes[-1][1] is (d in reduced) and all(
-                axes[-1][2][key] == s * n for key, s in strides.items()
+            if (
+                axes
+                and axes[-1][1] is (d in reduced)
+                and all(axes[-1][2][key] == s * n for key, s in strides.items())
             ):
                 axes[-1][0] *= n
                 axes[-1][2] = strides

@@ -66,8 +66,11 @@ class Trace:
         """Make the functions that replay the trace."""
         space, effects = self.space, self.effects
         program = simplified(self.program)
-        plan = NativePlan(program, effects.inputs, space) if llvm.available() else \
-            NumPyPlan(program, effects.inputs, space)
+        plan = (
+            NativePlan(program, effects.inputs, space)
+            if llvm.available()
+            else NumPyPlan(program, effects.inputs, space)
+        )
         self.plan = plan
         names = [f"r{n}" for n in range(len(program.outputs))]
         space.update(MISS=MISS, current=current, mode=self.mode, dtype=self.dtype, trace=self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..graph.modes import no_grad
@@ -32,7 +32,10 @@ _EITHER = "Either `probs` or `logits` must be specified, but not both."
 class Categorical(Distribution):
     """One of n, by their probabilities (or weights), or by their logarithms."""
 
-    arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.simplex,
+        "logits": constraints.real_vector,
+    }
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None,
@@ -151,7 +154,10 @@ class _OfCategorical(Distribution):
 class OneHotCategorical(_OfCategorical):
     """A choice as a vector of zeros with a one."""
 
-    arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.simplex,
+        "logits": constraints.real_vector,
+    }
     support = constraints.one_hot
     has_enumerate_support = True
 
@@ -218,7 +224,10 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 class Multinomial(_OfCategorical):
     """How often each of n is chosen in `total_count` choices."""
 
-    arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.simplex,
+        "logits": constraints.real_vector,
+    }
 
     def __init__(self, total_count: int = 1, probs: Any = None, logits: Any = None,
                  validate_args: bool | None = None) -> None:  # fmt: skip
@@ -284,7 +293,10 @@ class Multinomial(_OfCategorical):
 class ExpRelaxedCategorical(_OfCategorical):
     """The logarithms of a RelaxedOneHotCategorical's samples."""
 
-    arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.simplex,
+        "logits": constraints.real_vector,
+    }
     support = constraints.real_vector
     has_rsample = True
 
@@ -321,7 +333,10 @@ class RelaxedOneHotCategorical(TransformedDistribution):
     """Points of a simplex near its corners, the nearer the lower the temperature, differentiable
     by the probabilities (Maddison and others; Jang and others)."""
 
-    arg_constraints: Any = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.simplex,
+        "logits": constraints.real_vector,
+    }
     support = constraints.simplex  # type: ignore[assignment]
     has_rsample = True  # type: ignore[assignment]
 

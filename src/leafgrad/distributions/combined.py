@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..tensor import Size
 from . import constraints
@@ -15,7 +15,7 @@ __all__ = ["Independent", "MixtureSameFamily", "TransformedDistribution"]
 class TransformedDistribution(Distribution):
     """The distribution of what transforms make of a base distribution's samples."""
 
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
 
     def __init__(self, base_distribution: Any, transforms: Any,
                  validate_args: bool | None = None) -> None:  # fmt: skip
@@ -131,7 +131,7 @@ class TransformedDistribution(Distribution):
 class Independent(Distribution):
     """A distribution of which the last dimensions of the batch count as one event."""
 
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
 
     def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int,
                  validate_args: bool | None = None) -> None:  # fmt: skip
@@ -216,7 +216,7 @@ class Independent(Distribution):
 class MixtureSameFamily(Distribution):
     """A mixture: a Categorical chooses along the last dimension of a batch of distributions."""
 
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
     has_rsample = False
 
     def __init__(self, mixture_distribution: Any, component_distribution: Any,
@@ -324,5 +324,3 @@ class MixtureSameFamily(Distribution):
     def __repr__(self) -> str:
         return (f"MixtureSameFamily(\n  {self.mixture_distribution},\n  "
                 f"{self.component_distribution})")  # fmt: skip
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -82,7 +82,10 @@ class _Odds:
 class Bernoulli(_Odds, ExponentialFamily):
     """One with a probability, else zero."""
 
-    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
     support = constraints.boolean
     has_enumerate_support = True
     _mean_carrier_measure = 0
@@ -148,7 +151,7 @@ def _positive_part(x: Any) -> Any:
 class Binomial(_Odds, Distribution):
     """How many of `total_count` trials succeed. The numbers for a seed are not PyTorch's."""
 
-    arg_constraints: Any = {"total_count": constraints.nonnegative_integer,
+    arg_constraints: ClassVar[Any] = {"total_count": constraints.nonnegative_integer,
                             "probs": constraints.unit_interval, "logits": constraints.real}  # fmt: skip
     has_enumerate_support = True
 
@@ -224,7 +227,10 @@ class Binomial(_Odds, Distribution):
 class Geometric(_Odds, Distribution):
     """How many trials fail before one succeeds."""
 
-    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None,
@@ -274,8 +280,7 @@ class Geometric(_Odds, Distribution):
     def entropy(self) -> Any:
         """The entropy, in nats."""
         return (
-            binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
-            / self.probs
+            binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
         )
 
 
@@ -283,7 +288,7 @@ class NegativeBinomial(_Odds, Distribution):
     """How many trials succeed before `total_count` have failed. Samples are those of a Poisson
     distribution, whose numbers for a seed are not PyTorch's."""
 
-    arg_constraints: Any = {"total_count": constraints.greater_than_eq(0),
+    arg_constraints: ClassVar[Any] = {"total_count": constraints.greater_than_eq(0),
                             "probs": constraints.half_open_interval(0.0, 1.0),
                             "logits": constraints.real}  # fmt: skip
     support = constraints.nonnegative_integer
@@ -343,7 +348,7 @@ def _log_sigmoid(x: Any) -> Any:
 class Poisson(ExponentialFamily):
     """Counts of what happens at a rate. The numbers for a seed are not PyTorch's."""
 
-    arg_constraints: Any = {"rate": constraints.nonnegative}
+    arg_constraints: ClassVar[Any] = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
@@ -391,7 +396,10 @@ class Poisson(ExponentialFamily):
 class LogitRelaxedBernoulli(_Odds, Distribution):
     """The log-odds of a RelaxedBernoulli's samples."""
 
-    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
     support = constraints.real
     has_rsample = True
 
@@ -425,7 +433,10 @@ class RelaxedBernoulli(TransformedDistribution):
     """Numbers near 0 or 1, the nearer the lower the temperature, differentiable by the probability
     (Maddison and others; Jang and others)."""
 
-    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
     support = constraints.unit_interval  # type: ignore[assignment]
     has_rsample = True  # type: ignore[assignment]
 

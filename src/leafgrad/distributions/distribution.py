@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import warnings
 from typing import Any
@@ -131,7 +130,7 @@ class Distribution:
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape "
                     f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
-                    f"{constraint!r}, but found invalid values:\n{_invalid(value)}"
+                    f"{constraint!r}, but found invalid values:\n{value}"
                 )
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
@@ -205,8 +204,8 @@ class Distribution:
 
     def sample_n(self, n: int) -> Any:
         """Deprecated in PyTorch: `sample((n,))`."""
-        warnings.warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning,
-                      stacklevel=2)  # fmt: skip
+        warnings.warn("`sample_n(n)` will be deprecated. Use `sample((n,))` instead.",
+                      FutureWarning, stacklevel=2)  # fmt: skip
         return self.sample(Size((n,)))
 
     def log_prob(self, value: Any) -> Any:
@@ -265,7 +264,7 @@ class Distribution:
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
                 f"to be within the support ({support!r}) of the distribution {self!r}, but found "
-                f"invalid values:\n{_invalid(value)}"
+                f"invalid values:\n{value}"
             )
 
     def _checked(self, value: Any) -> None:
@@ -279,10 +278,6 @@ class Distribution:
             value = self.__dict__[name]
             parts.append(f"{name}: {value if value.numel() == 1 else value.size()}")
         return f"{type(self).__name__}({', '.join(parts)})"
-
-
-def _invalid(value: Any) -> Any:
-    return value
 
 
 class ExponentialFamily(Distribution):
@@ -309,10 +304,5 @@ class ExponentialFamily(Distribution):
         slopes = grad(normaliser.sum(), params, create_graph=True)
         carried = carried + normaliser
         for p, slope in zip(params, slopes, strict=True):
-            carried = carried - (p * slope).reshape(self._batch_shape + (-1,)).sum(-1)
+            carried = carried - (p * slope).reshape((*self._batch_shape, -1)).sum(-1)
         return carried
-
-
-def log_two_pi() -> float:
-    """The logarithm of 2π."""
-    return math.log(2 * math.pi)

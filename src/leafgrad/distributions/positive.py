@@ -4,7 +4,7 @@ what is left of others by a logarithm or an absolute value."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..ops.comparison import where
@@ -24,7 +24,7 @@ __all__ = ["Chi2", "Exponential", "FisherSnedecor", "Gamma", "GeneralizedPareto"
 class Exponential(ExponentialFamily):
     """The exponential distribution of a rate."""
 
-    arg_constraints: Any = {"rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
     _mean_carrier_measure = 0
@@ -91,7 +91,10 @@ class Exponential(ExponentialFamily):
 class Gamma(ExponentialFamily):
     """The gamma distribution of a concentration and a rate."""
 
-    arg_constraints: Any = {"concentration": constraints.positive, "rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {
+        "concentration": constraints.positive,
+        "rate": constraints.positive,
+    }
     support = constraints.nonnegative
     has_rsample = True
     _mean_carrier_measure = 0
@@ -154,7 +157,7 @@ class Gamma(ExponentialFamily):
 class Chi2(Gamma):
     """The sum of the squares of `df` normal numbers."""
 
-    arg_constraints: Any = {"df": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"df": constraints.positive}
 
     def __init__(self, df: Any, validate_args: bool | None = None) -> None:
         super().__init__(0.5 * df, 0.5, validate_args=validate_args)
@@ -168,7 +171,7 @@ class Chi2(Gamma):
 class FisherSnedecor(Distribution):
     """Fisher's and Snedecor's F distribution, of the ratio of two mean squares."""
 
-    arg_constraints: Any = {"df1": constraints.positive, "df2": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"df1": constraints.positive, "df2": constraints.positive}
     support = constraints.positive
     has_rsample = True
 
@@ -239,7 +242,10 @@ class _Of(TransformedDistribution):
 class InverseGamma(_Of):
     """Of the reciprocals of gamma samples."""
 
-    arg_constraints: Any = {"concentration": constraints.positive, "rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {
+        "concentration": constraints.positive,
+        "rate": constraints.positive,
+    }
     support = constraints.positive  # type: ignore[assignment]
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
@@ -283,7 +289,7 @@ class InverseGamma(_Of):
 class LogNormal(_Of):
     """Of numbers whose logarithms are normal."""
 
-    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive  # type: ignore[assignment]
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
@@ -324,7 +330,7 @@ class LogNormal(_Of):
 class _Half(_Of):
     """Of absolute values of a distribution symmetric about zero."""
 
-    arg_constraints: Any = {"scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"scale": constraints.positive}
     support = constraints.nonnegative  # type: ignore[assignment]
 
     @property
@@ -389,14 +395,17 @@ class HalfCauchy(_Half):
 
     @property
     def variance(self) -> Any:
-        """As Cauchy's: NaN."""
+        """Infinite."""
         return self.base_dist.variance
 
 
 class Weibull(TransformedDistribution):
     """Weibull's distribution: exponential numbers to the power of 1 / concentration, scaled."""
 
-    arg_constraints: Any = {"scale": constraints.positive, "concentration": constraints.positive}
+    arg_constraints: ClassVar[Any] = {
+        "scale": constraints.positive,
+        "concentration": constraints.positive,
+    }
     support = constraints.positive  # type: ignore[assignment]
 
     def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
@@ -448,7 +457,7 @@ class Weibull(TransformedDistribution):
 class Pareto(TransformedDistribution):
     """Pareto's distribution: of numbers above `scale` whose logarithms are exponential."""
 
-    arg_constraints: Any = {"alpha": constraints.positive, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"alpha": constraints.positive, "scale": constraints.positive}
 
     def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None) -> None:
         self.scale, self.alpha = broadcast_all(scale, alpha)
@@ -493,7 +502,7 @@ class GeneralizedPareto(Distribution):
     """The generalised Pareto distribution, of what exceeds a threshold; exponential where the
     concentration is zero."""
 
-    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive,
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive,
                             "concentration": constraints.real}  # fmt: skip
     has_rsample = True
 

@@ -4,14 +4,14 @@ Mises' over the circle."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo, float64
 from ..graph.modes import no_grad
 from ..ops.comparison import where
 from ..ops.creation import full_like, zeros
 from ..ops.sampling import normal, rand
-from ..ops.special import i0e, i1e
+from ..special import i0e, i1e
 from ..tensor import Size
 from . import constraints
 from .combined import TransformedDistribution
@@ -31,7 +31,7 @@ __all__ = ["Cauchy", "Gumbel", "Laplace", "Normal", "StudentT", "Uniform", "VonM
 class _LocScale(Distribution):
     """With a location and a scale."""
 
-    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
 
@@ -162,8 +162,8 @@ class Cauchy(_LocScale):
 
     @property
     def variance(self) -> Any:
-        """NaN."""
-        return full_like(self.loc, math.nan).expand(self._extended_shape())
+        """Infinite."""
+        return full_like(self.loc, math.inf).expand(self._extended_shape())
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Samples that depend on the parameters differentiably."""
@@ -193,7 +193,7 @@ class Cauchy(_LocScale):
 class StudentT(Distribution):
     """Student's t distribution."""
 
-    arg_constraints: Any = {"df": constraints.positive, "loc": constraints.real,
+    arg_constraints: ClassVar[Any] = {"df": constraints.positive, "loc": constraints.real,
                             "scale": constraints.positive}  # fmt: skip
     support = constraints.real
     has_rsample = True
@@ -262,7 +262,7 @@ class StudentT(Distribution):
 class Gumbel(TransformedDistribution):
     """Gumbel's distribution, of greatest values."""
 
-    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real  # type: ignore[assignment]
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
@@ -384,7 +384,10 @@ class VonMises(Distribution):
     """Von Mises' distribution over the circle, of angles from -π to π; samples by Best and Fisher's
     rejection."""
 
-    arg_constraints: Any = {"loc": constraints.real, "concentration": constraints.positive}
+    arg_constraints: ClassVar[Any] = {
+        "loc": constraints.real,
+        "concentration": constraints.positive,
+    }
     support = constraints.real
     has_rsample = False
 

@@ -640,7 +640,7 @@ class CorrCholeskyTransform(Transform):
     def _call(self, x: Any) -> Any:
         x = x.tanh()
         eps = finfo(x.dtype).eps
-        r = _lower(x.clamp(min=-1 + eps, max=1 - eps), -1)
+        r = strictly_lower(x.clamp(min=-1 + eps, max=1 - eps))
         remaining = (1 - r**2).sqrt().cumprod(-1)
         r = r + _identity(r)
         return r * pad(remaining[..., :-1], [1, 0], value=1)
@@ -678,22 +678,21 @@ class CorrCholeskyTransform(Transform):
 
 def _places(n: int, diagonal: int) -> tuple[list[int], list[int]]:
     """Rows and columns of the elements up to a diagonal, row by row."""
-    pairs = [(i, j) for i in range(n) for j in range(min(i + diagonal + 1, n)) if j >= 0]
+    pairs = [(i, j) for i in range(n) for j in range(max(0, i + diagonal + 1))]
     return [i for i, _ in pairs], [j for _, j in pairs]
 
 
-def _lower(vector: Any, diagonal: int) -> Any:
-    """A matrix with these elements up to a diagonal below the main one, zero elsewhere."""
+def strictly_lower(vector: Any) -> Any:
+    """A matrix with these elements below the diagonal, row by row, and zeros elsewhere."""
     count = vector.shape[-1]
     n = round((1 + math.sqrt(1 + 8 * count)) / 2)
     if n * (n - 1) // 2 != count:
-        raise ValueError("The size of last dimension is not a triangular number: "
-                         f"{count}")  # fmt: skip
-    rows, columns = _places(n, diagonal)
+        raise ValueError(f"The size of last dimension is {count}, which cannot be expressed as the "
+                         "lower triangular part of a square D x D matrix.")  # fmt: skip
+    rows, columns = _places(n, -1)
     flat = vector.new_zeros((*vector.shape[:-1], n * n))
     where = vector.new_tensor([i * n + j for i, j in zip(rows, columns, strict=True)]).long()
-    where = where.expand(vector.shape)
-    return flat.scatter(-1, where, vector).view((*vector.shape[:-1], n, n))
+    return flat.scatter(-1, where.expand(vector.shape), vector).view((*vector.shape[:-1], n, n))
 
 
 def _below(matrix: Any, diagonal: int = -1) -> Any:

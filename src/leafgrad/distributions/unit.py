@@ -4,7 +4,7 @@ continuous Bernoulli, logistic normal."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..ops.comparison import where
@@ -28,7 +28,9 @@ __all__ = ["Beta", "ContinuousBernoulli", "Dirichlet", "Kumaraswamy", "LogisticN
 class Dirichlet(ExponentialFamily):
     """Points of a simplex; samples are gamma numbers over their sum, with their gradients."""
 
-    arg_constraints: Any = {"concentration": constraints.independent(constraints.positive, 1)}
+    arg_constraints: ClassVar[Any] = {
+        "concentration": constraints.independent(constraints.positive, 1)
+    }
     support = constraints.simplex
     has_rsample = True
 
@@ -98,7 +100,7 @@ class Dirichlet(ExponentialFamily):
 class Beta(ExponentialFamily):
     """Numbers from 0 to 1: the first of a Dirichlet's two."""
 
-    arg_constraints: Any = {"concentration1": constraints.positive,
+    arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive,
                             "concentration0": constraints.positive}  # fmt: skip
     support = constraints.unit_interval
     has_rsample = True
@@ -164,7 +166,7 @@ class Beta(ExponentialFamily):
 class Kumaraswamy(TransformedDistribution):
     """Kumaraswamy's distribution, much like Beta's."""
 
-    arg_constraints: Any = {"concentration1": constraints.positive,
+    arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive,
                             "concentration0": constraints.positive}  # fmt: skip
     support = constraints.unit_interval  # type: ignore[assignment]
     has_rsample = True  # type: ignore[assignment]
@@ -216,7 +218,7 @@ class Kumaraswamy(TransformedDistribution):
 class LogisticNormal(_Of):
     """Points of a simplex that stick breaking makes of normal numbers."""
 
-    arg_constraints: Any = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex  # type: ignore[assignment]
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
@@ -240,7 +242,10 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
     """Numbers from 0 to 1 with the density that Bernoulli's formula gives between (Loaiza-Ganem and
     Cunningham). lims: between these probabilities, Taylor series are used."""
 
-    arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
     support = constraints.unit_interval
     _mean_carrier_measure = 0
     has_rsample = True

@@ -144,7 +144,7 @@ class _Call:
     def outputs(self, outs: Any, size: int, level: Vmap) -> Any:
         """What the function returned, with the examples along a dimension."""
         found, spec, dims = self.out_leaves(outs)
-        name, seen = name_of(self.func), {}
+        name, seen = name_of(self.func), {}  # type: ignore[var-annotated]
         for i, (out, dim) in enumerate(zip(found, dims, strict=True)):
             if dim is None:
                 if isinstance(out, Tensor) and is_batched(out._array, level.level):

@@ -50,7 +50,9 @@ def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = No
 
 
 @contextmanager
-def _exchanged(module: Any, named: dict[str, Any], tie_weights: bool, strict: bool) -> Iterator[None]:
+def _exchanged(
+    module: Any, named: dict[str, Any], tie_weights: bool, strict: bool
+) -> Iterator[None]:
     """A module with other tensors, for a `with` block."""
     given = _tied(module, named) if tie_weights else named
     if strict:

@@ -462,7 +462,7 @@ def _items(index: Any, ndim: int, level: Level) -> tuple[list[Any], list[int]]:
     given = list(index) if isinstance(index, tuple) else [index]
     items: list[Any] = []
     used = 0
-    for item in given:
+    for item in given:  # noqa: F402
         if isinstance(item, (list, bool, np.bool_)):
             item = np.asarray(item)
         elif isinstance(item, np.integer):

@@ -218,7 +218,7 @@ def _repeat(level: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 @rule(np.tile)
-def _tile(level: Any, A: Any, reps: Any) -> Any:  # noqa: N803 - NumPy's name
+def _tile(level: Any, A: Any, reps: Any) -> Any:
     reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
     ndim = max(A.ndim, len(reps))
     reps = (1,) * (1 + ndim - len(reps)) + reps
@@ -266,7 +266,9 @@ def _swapaxes(level: Any, a: Any, axis1: int, axis2: int) -> Any:
 
 @rule(np.moveaxis)
 def _moveaxis(level: Any, a: Any, source: Any, destination: Any) -> Any:
-    return Batched(np.moveaxis(a.data, axis_of(source, a.ndim), axis_of(destination, a.ndim)), level)
+    return Batched(
+        np.moveaxis(a.data, axis_of(source, a.ndim), axis_of(destination, a.ndim)), level
+    )
 
 
 @rule(np.expand_dims)
@@ -326,7 +328,7 @@ def _diagonal(level: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 
 def _trace(level: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None,
            out: Any = None) -> Any:  # fmt: skip
     _plainly(out)
-    return Batched(np.trace(a.data, offset, *axis_of((axis1, axis2), a.ndim), dtype), level)
+    return Batched(np.trace(a.data, offset, *axis_of((axis1, axis2), a.ndim), dtype), level)  # type: ignore[call-overload]
 
 
 @rule(np.diag)
@@ -502,7 +504,7 @@ def _put_along_axis(level: Any, arr: Any, indices: Any, values: Any, axis: Any) 
 @rule(np.searchsorted)
 def _searchsorted(level: Any, a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     _plainly(None, a, sorter)
-    return Batched(np.searchsorted(a, v.data, side, sorter), level)
+    return Batched(np.searchsorted(a, v.data, side, sorter), level)  # type: ignore[call-overload]
 
 
 @rule(np.digitize)
@@ -540,7 +542,7 @@ def _isin(level: Any, element: Any, test_elements: Any, assume_unique: bool = Fa
 
 @rule(np.unravel_index)
 def _unravel_index(level: Any, indices: Any, shape: Any, order: str = "C") -> Any:
-    return batched(np.unravel_index(indices.data, shape, order), level)
+    return batched(np.unravel_index(indices.data, shape, order), level)  # type: ignore[call-overload]
 
 
 # Products
@@ -796,14 +798,14 @@ for _function in (np.empty_like, np.zeros_like, np.ones_like):
 def _full_like(level: Any, a: Any, fill_value: Any, dtype: Any = None, order: str = "K",
                subok: bool = True, shape: Any = None, **_: Any) -> Any:  # fmt: skip
     base = a if here(a, level) else Batched(np.expand_dims(a, 0), level)
-    made = np.empty_like(base, dtype, order, subok, shape)
+    made = np.empty_like(base, dtype, order, subok, shape)  # type: ignore[call-overload]
     made[...] = fill_value
     return made
 
 
 @rule(np.copy, np.ndarray.copy)
 def _copy(level: Any, a: Any, order: str = "C", subok: bool = False) -> Any:
-    return Batched(np.copy(widened(a.data, level.size), order), level)
+    return Batched(np.copy(widened(a.data, level.size), order), level)  # type: ignore[call-overload]
 
 
 @rule(np.copyto)

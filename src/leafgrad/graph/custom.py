@@ -31,7 +31,9 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-def call(cls: Any, args: tuple[Any, ...], separate: bool, inside: tuple[Transform, ...] = ()) -> Any:
+def call(
+    cls: Any, args: tuple[Any, ...], separate: bool, inside: tuple[Transform, ...] = ()
+) -> Any:
     """A call of a Function under the transforms of the mode. separate: it has a setup_context;
     inside: transforms that its own code sees besides, as the innermost"""
     if functional.get() and not separate:

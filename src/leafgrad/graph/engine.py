@@ -115,7 +115,6 @@ _numbers = itertools.count()
 _walk: contextvars.ContextVar[Walk | None] = contextvars.ContextVar("walk", default=None)
 
 
-
 def walk(roots: list[tuple[Any, Any]], task: Walk) -> tuple[dict[Any, None], dict[Any, Any]]:
     """Propagate gradients from `roots`, (edge, gradient) pairs.
 

@@ -15,12 +15,13 @@ import numpy as np
 
 from ..dtypes import is_differentiable
 from ..tensor import COUNT, TICK, Tensor, known_edge, wrap
+from . import anomaly
 from .cut import Cut, cut_by
 from .inplace import CUSTOM, MULTIPLE, ViewEdge, check_leaf, rebase, view_of
 from .modes import current, functional, no_grad
 from .node import NOWHERE, Freed, Node, Output, clock, edge_of, fail_freed
 from .saved import Packed, SavedTensor, bump, check_inference, fail_modified
-from .source import fail, here, user_frame
+from .source import fail, here, user_frame, where
 
 __all__ = ["BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction",
            "NestedIOFunction", "once_differentiable"]  # fmt: skip
@@ -176,7 +177,10 @@ class FunctionCtx(Node):
         count, name = len(self.needs_input_grad), self.name()
         if (len(grads) > count and any(x is not None for x in grads[count:])) or len(grads) < count:
             fail(RuntimeError, f"function {name} returned an incorrect number of gradients "
-                               f"(expected {count}, got {len(grads)})")  # fmt: skip
+                               f"(expected {count}, got {len(grads)})",
+                 f"it was applied by: {where(self.mark)}",
+                 f"to do: return one for each of forward's {count} arguments: a gradient, or None "
+                 "where there is none")  # fmt: skip
         kept = []
         for index, x in enumerate(grads[:count]):
             if index not in self._positions and x is not None:
@@ -336,6 +340,8 @@ class Function(metaclass=FunctionMeta):
             node.next = tuple(None if e is NOWHERE else e for e in edges)
         node.fix = tuple((t._array.shape, t._array.dtype) for t in inputs)
         node.seq = clock()
+        if recording and current().anomaly is not None:
+            anomaly.remember(node)
         with no_grad():
             if separate:
                 result = cls.forward(*args)

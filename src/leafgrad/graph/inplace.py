@@ -155,7 +155,7 @@ def geometry(array: Any, base: Any) -> tuple[Any, Any, int, Any]:
     span = sum(s * (n - 1) for s, n in zip(stride, array.shape, strict=True))
     if array.size and not 0 <= offset <= reach - span:
         # Another memory, by `.data =` or `set_`: the place in that one counts, as in PyTorch.
-        from ..ops.storage import memory_of
+        from .strided import memory_of
 
         starts = [(address(a) - address(memory_of(a))) // item for a in (array, base)]
         offset = starts[0] - starts[1]

@@ -310,7 +310,7 @@ class AccumulateGrad(Node):
             extra.metadata = {}
         return extra.metadata
 
-    def source(self) -> None:
+    def source(self) -> None:  # type: ignore[override]
         return None
 
     def _sequence_nr(self) -> int:

@@ -51,7 +51,7 @@ from . import anomaly
 from .cut import lost
 from .inplace import APART, check_expanded, check_overlap, store, view_of
 from .modes import OFF, ON, current, switch
-from .node import NOWHERE, Freed, Node, Output, clock, fail_freed, shape_dtype
+from .node import NOWHERE, Fixed, Freed, Node, Output, clock, fail_freed, has_edge, shape_dtype
 from .quiet import enter, leave
 from .saved import Packs, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
@@ -82,13 +82,14 @@ def argument_names(function: Any) -> tuple[tuple[str, ...], int, bool]:
 
 
 # Operators whose results lie in memory in the order of their indices. PyTorch's views depend on it.
-_DENSE = frozenset(
-    "all amax amin any bernoulli cat cummax_values cummin_values cumprod cumsum index_add "
-    "index_copy kthvalue linalg_vector_norm log_softmax logcumsumexp logsumexp masked_fill "
-    "masked_fill_tensor max_dim mean median_dim min_dim mode nanmean nansum native_layer_norm "
-    "norm pow_base prod renorm roll scatter scatter_add scatter_reduce softmax stack std sum tril "
-    "triu var".split()
-)  # fmt: skip
+_DENSE = frozenset([
+    "all", "amax", "amin", "any", "bernoulli", "cat", "cummax_values", "cummin_values",
+    "cumprod", "cumsum", "index_add", "index_copy", "kthvalue", "linalg_vector_norm",
+    "log_softmax", "logcumsumexp", "logsumexp", "masked_fill", "masked_fill_tensor", "max_dim",
+    "mean", "median_dim", "min_dim", "mode", "nanmean", "nansum", "native_layer_norm", "norm",
+    "pow_base", "prod", "renorm", "roll", "scatter", "scatter_add", "scatter_reduce", "softmax",
+    "stack", "std", "sum", "tril", "triu", "var",
+])  # fmt: skip
 
 JOINT = "*"  # stands for all arguments in an operator's table of rules
 
@@ -1045,6 +1046,11 @@ def checked(node: Any, saved: dict[str, Any], recorded: bool) -> dict[str, Any]:
 def _input(node: Any, name: str, tensor: Any, recorded: bool) -> Any:
     if tensor._versions[TICK] > node.seq:
         fail_modified(node, name, tensor)
+        if recorded and not has_edge(tensor):  # it was detached in place since
+            was = wrap(tensor._array)
+            was._versions = tensor._versions
+            was._edge = Fixed(node.next[node.op.tensors.index(name)])
+            return was
     return tensor if recorded else tensor._array
 
 

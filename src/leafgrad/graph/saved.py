@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..dtypes import from_numpy_dtype, is_differentiable, of_scalar
+from ..duck import whole
 from ..tensor import COUNT, MARK, RECENT, TICK, Tensor, wrap
 from .modes import ModeContext, current, no_grad
 from .node import TENSOR, Fixed, Freed, Node, Output, clock, edge_of, fail_freed, has_edge
@@ -78,7 +79,7 @@ def fail_modified(node: Any, name: str, kept: Any, number: int = 0,
     fail(
         RuntimeError,
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version "
+        f"operation: [torch.{kind}Tensor {list(whole(array).shape)}]{origin} is at version "
         f"{versions[COUNT]}; expected version {version_at(versions, tick)} instead. Hint: "
         + (
             "the backtrace further above shows the operation that failed to compute its gradient. "
@@ -98,6 +99,8 @@ def fail_detached(node: Any, name: str, tensor: Tensor) -> None:
     """Raise PyTorch's error for an operand that was detached in place."""
     op = node.op
     edge = node.next[op.tensors.index(name)] if op and name in op.tensors else None
+    if node.name() in ("UnsafeViewBackward0", "SqueezeBackward4"):
+        return  # a product of matrices: it saved views of its operands
     if edge is not None and edge._kind != TENSOR and not has_edge(tensor):
         fail(
             RuntimeError,
@@ -578,4 +581,4 @@ def _node_dir(node: Any) -> list[str]:
 
 
 Node.__getattr__ = _node_attribute  # type: ignore[attr-defined]
-Node.__dir__ = _node_dir  # type: ignore[method-assign]
+Node.__dir__ = _node_dir  # type: ignore[method-assign, assignment]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..duck import strided, zeros
+from ..duck import Duck, strided, zeros
 from ..tensor import as_array
 from .operator import op
 
@@ -129,3 +129,25 @@ strided_fill.vjp(
     input=_fill_vjp_input,
     part=lambda g, size, stride, offset, layout: strided_part(g, size, stride, offset, layout),
 )
+
+
+def memory_of(array: Any) -> Any:
+    """All elements of the memory that an array shares with others, in one dimension."""
+    if isinstance(array, Duck):
+        array = array.whole
+    while (base := array.base) is not None:
+        while base is not None and not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # NumPy's `as_strided` puts an object in between
+        if base is None:
+            break
+        array = base
+    if array.ndim == 1 and array.flags.c_contiguous:
+        return array
+    dims = sorted(range(array.ndim), key=lambda dim: -array.strides[dim])
+    dense = np.transpose(array, dims)
+    if dense.flags.c_contiguous:
+        return dense.reshape(-1)
+    # A view of memory that NumPy does not own: as far as its elements reach.
+    item = array.itemsize
+    reach = 1 + sum(s // item * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
+    return np.lib.stride_tricks.as_strided(array, (reach,), (item,))

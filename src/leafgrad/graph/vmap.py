@@ -82,9 +82,7 @@ enter.vjp(input=lambda g, level, axis: leave_any(g, level, axis))
 leave.vjp(input=lambda g, level, axis: enter(g, level, axis)).jvp(
     input=lambda t, level, axis: leave_any(t, level, axis)
 )
-lift.vjp(input=lambda g, level: unlift_any(g, level)).jvp(
-    input=lambda t, level: lift_any(t, level)
-)
+lift.vjp(input=lambda g, level: unlift_any(g, level)).jvp(input=lambda t, level: lift_any(t, level))
 unlift.vjp(input=lambda g, level: lift_any(g, level)).jvp(
     input=lambda t, level: unlift_any(t, level)
 )
@@ -126,8 +124,7 @@ class Vmap(Transform):
     def lifted(self, tensors: tuple[Any, ...], inside: list[bool]) -> tuple[Any, ...]:
         """Operands of which some are batched: the others lifted, if a gradient flows to them."""
         return tuple(
-            t if found else lifted(t, self.level)
-            for t, found in zip(tensors, inside, strict=True)
+            t if found else lifted(t, self.level) for t, found in zip(tensors, inside, strict=True)
         )
 
     def into(self, tensor: Tensor, axis: int = 0) -> Tensor:
@@ -195,7 +192,7 @@ def refuse_write(made: Any, tensors: tuple[Any, ...], level: Level) -> None:
         "the tensor written to is the same for all examples of the vmap, what is written is not",
         "to do: write to a tensor made inside of it, as by x.new_zeros(...), or out of place",
     )
-    if name in ("add", "sub") and len(tensors) > 1:
+    if name == "add" and len(tensors) > 1:
         mine = tensors[0]._array.shape
         both = np.broadcast_shapes(mine, *[np.shape(array_of(t)) for t in tensors[1:]])
         fail(RuntimeError, f"output with shape {list(mine)} doesn't match the broadcast shape "

@@ -49,7 +49,6 @@ class BackwardHook:
         watched, self.input_places, node = _watch(args)
         self.inputs = len(args)
         if node is not None:
-
             node.register_hook(self._inputs_done)
         return watched
 

@@ -161,11 +161,11 @@ def _transposed(input, weight, bias, /, stride, padding, dilation, groups, size)
             placed[_inner(count, (0,) * len(count))] = x
             x = placed
         x = np.ascontiguousarray(x.reshape(groups, rows.shape[2], some * places))
-        cols = rows * x if rows.shape[2] == 1 else np.matmul(rows, x)
         if dense:
-            found = _shifted_sum(cols.reshape(channels, -1, some * places), shape, dilation, whole)
+            found = _shifted_sum(rows, x, channels, shape, dilation, whole)
             found = found.reshape(channels, some, *whole)
         else:
+            cols = np.matmul(rows, x)
             found = folded(cols.reshape(channels, *shape, some, *count), stride, dilation, whole)
             found = np.swapaxes(found, 0, 1)
         _with_bias(found[_inner(size, padding)], bias, made[part])
@@ -186,14 +186,26 @@ def _turned(weight: Any, kernel: Sizes, count: Sizes, whole: Sizes, padding: Siz
     return np.flip(parts, axis=tuple(range(2, parts.ndim))).copy(), around
 
 
-def _shifted_sum(cols: Any, kernel: Sizes, dilation: Sizes, whole: Sizes) -> Any:
-    """The sum of f[c, kernel, :], each shifted to its element's place in memory."""
+def _shifted_sum(rows: Any, x: Any, channels: int, kernel: Sizes, dilation: Sizes,
+                 whole: Sizes) -> Any:  # fmt: skip
+    """The products of the weights with f[groups, o / groups, :], each shifted in memory to the
+    place of its element of the kernel, and summed."""
     steps = [math.prod(whole[i + 1 :]) for i in range(len(whole))]
-    sums = cols[:, 0]
+    every, many = math.prod(kernel), x.shape[2]
+    apart = channels * every * many > 8 * _ROOM  # too much to hold at once
+    cols = None if apart else np.matmul(rows, x).reshape(channels, every, many)
+    sums: Any = None
     for number, place in enumerate(positions(kernel, dilation)):
-        if number:
-            shift = sum(p * s for p, s in zip(place, steps, strict=True))
-            sums[:, shift:] += cols[:, number, : sums.shape[1] - shift]
+        if cols is None:
+            each = np.matmul(np.ascontiguousarray(rows[:, number::every]), x)
+            each = each.reshape(channels, many)
+        else:
+            each = cols[:, number]
+        shift = sum(p * s for p, s in zip(place, steps, strict=True))
+        if sums is None:
+            sums = each
+        else:
+            sums[:, shift:] += each[:, : many - shift]
     return sums
 
 

@@ -354,9 +354,7 @@ def _relu_backward(g, out):
 
 _relu_backward.vjp(g=lambda g, out: kept(g, out != 0), out=lambda g: np.zeros_like(g))
 relu.vjp(
-    input=lambda g, out: (
-        _relu_backward(g, out) if isinstance(out, Tensor) else kept(g, out != 0)
-    )
+    input=lambda g, out: _relu_backward(g, out) if isinstance(out, Tensor) else kept(g, out != 0)
 )
 
 

@@ -504,7 +504,7 @@ def _start(self: Tensor, items: tuple[Any, ...]) -> Any:
     """The views of a basic index, and what index tensors there are for which dimensions of them."""
     items = tuple([_simplified(item) for item in items])
     named = 0
-    for item in items:
+    for item in items:  # noqa: F402
         if item.__class__ is int or item.__class__ is slice:
             named += 1
         elif isinstance(item, Tensor):
@@ -792,7 +792,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 def _put_params(input: Tensor, indices: Any, values: Tensor) -> tuple[Any, ...]:
     named = 0
     tensors: list[tuple[int, Any]] = []
-    for position, item in enumerate(indices):
+    for position, item in enumerate(indices):  # noqa: F402
         if not isinstance(item, Tensor):
             raise TypeError(f"expected Tensor as element {position} in argument 0, but got "
                             f"{type(item).__name__}")  # fmt: skip

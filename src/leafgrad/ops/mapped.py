@@ -23,7 +23,6 @@ from . import (
     matrix_functions,
     orthogonal,
     pooling,
-    resampling,
     solving,
     triangular,
 )

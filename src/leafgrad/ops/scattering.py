@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import from_numpy_dtype
-from ..duck import copied, item, take as taken, whole, zeros
+from ..duck import copied, item, whole, zeros
+from ..duck import take as taken
 from ..graph.inplace import write
 from ..graph.operator import EXACT_OUT, op
 from ..graph.quiet import quietly

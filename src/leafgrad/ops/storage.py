@@ -19,6 +19,7 @@ from ..graph.node import Fixed, edge_of
 from ..graph.operator import op
 from ..graph.saved import bump
 from ..graph.source import fail, here
+from ..graph.strided import memory_of
 from ..tensor import Tensor, normal_dim, wrap
 from .shape import check_part, copying, reshaping, view_op, viewed
 
@@ -45,28 +46,6 @@ def strides_of(array: Any) -> tuple[int, ...]:
             last = dim + 1 == len(found)
             found[dim] = 1 if last else found[dim + 1] * array.shape[dim + 1]
     return tuple(found)
-
-
-def memory_of(array: Any) -> Any:
-    """All elements of the memory that an array shares with others, in one dimension."""
-    if isinstance(array, Duck):
-        array = array.whole
-    while (base := array.base) is not None:
-        while base is not None and not isinstance(base, np.ndarray):
-            base = getattr(base, "base", None)  # NumPy's `as_strided` puts an object in between
-        if base is None:
-            break
-        array = base
-    if array.ndim == 1 and array.flags.c_contiguous:
-        return array
-    dims = sorted(range(array.ndim), key=lambda dim: -array.strides[dim])
-    dense = np.transpose(array, dims)
-    if dense.flags.c_contiguous:
-        return dense.reshape(-1)
-    # A view of memory that NumPy does not own: as far as its elements reach.
-    item = array.itemsize
-    reach = 1 + sum(s // item * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
-    return np.lib.stride_tricks.as_strided(array, (reach,), (item,))
 
 
 def _memory(tensor: Tensor) -> Any:

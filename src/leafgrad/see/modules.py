@@ -25,7 +25,10 @@ def living(leaves: Sequence[Any]) -> dict[str, Any]:
     if nn is None:
         return {}
     wanted = {id(leaf) for leaf in leaves}
-    modules = [m for m in gc.get_objects() if isinstance(m, nn.Module) and "_modules" in m.__dict__]
+    # By their type: isinstance() would ask proxies for their __class__, and wake them.
+    modules = [
+        m for m in gc.get_objects() if issubclass(type(m), nn.Module) and "_modules" in m.__dict__
+    ]
     inner = {id(child) for m in modules for child in m._modules.values()}
     found = [m for m in modules if id(m) not in inner
              and any(id(p) in wanted for p in m.parameters())]  # fmt: skip

@@ -11,7 +11,7 @@ import json
 import linecache
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from typing import Any

@@ -33,7 +33,7 @@ class TreeSpec:
 
     def __init__(self, kind: Any, context: Any, children: list[TreeSpec]) -> None:
         self.kind, self.context, self.children = kind, context, children
-        self.num_leaves = 1 if kind is None else sum(c.num_leaves for c in children)
+        self.num_leaves = 1 if kind is None else sum(c.num_leaves for c in children)  # type: ignore[has-type]
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -56,9 +56,11 @@ class TreeSpec:
         if not parts:
             return f"TreeSpec({name}, {context}, [])"
         between = ",\n" + " " * (indent + 2)
-        return f"TreeSpec({name}, {context}, [{parts[0]}" + "".join(
-            between + part for part in parts[1:]
-        ) + "])"
+        return (
+            f"TreeSpec({name}, {context}, [{parts[0]}"
+            + "".join(between + part for part in parts[1:])
+            + "])"
+        )
 
     def unflatten(self, leaves: Any) -> Any:
         """The tree of this structure with these leaves."""
