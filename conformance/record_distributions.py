@@ -6,7 +6,7 @@ tests/test_distributions.py.
 writes tests/data/distributions.json. Needs torch. See record_nn.py for how programs show values.
 """
 
-# ruff: noqa: E501 - the lines of programs
+
 
 from __future__ import annotations
 

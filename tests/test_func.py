@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from doc_pages import blocks, run
 
 import leafgrad as torch
 import leafgrad.nn.functional as F
+from doc_pages import blocks, run
 from leafgrad.autograd import forward_ad
 from leafgrad.func import (
     debug_unwrap,

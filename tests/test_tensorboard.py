@@ -23,7 +23,7 @@ def test_what_is_missing_is_named(fresh, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     module = importlib.import_module("leafgrad.utils.tensorboard")
     with pytest.raises(ModuleNotFoundError, match="pip install tensorboardX"):
-        module.SummaryWriter  # noqa: B018
+        module.SummaryWriter
 
 
 def test_scalars_and_histograms_are_written(fresh, tmp_path):

@@ -15,7 +15,7 @@ from . import (
     constraints,
     counts,
     distribution,
-    kl,  # noqa: F401 - it fills the table
+    kl,
     multivariate,
     positive,
     real_line,

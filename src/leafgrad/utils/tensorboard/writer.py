@@ -56,5 +56,5 @@ class SummaryWriter(_tensorboardX.SummaryWriter):  # type: ignore[misc]
         """NotImplementedError: use `leafgrad.graph`."""
         raise NotImplementedError(
             "SummaryWriter.add_graph: leafgrad does not write graphs for TensorBoard\n"
-            "  to do: print(leafgrad.graph(loss)) or leafgrad.graph(loss).save('graph.html')"
+            "  to do: print(leafgrad.graph(loss)) or leafgrad.graph(loss).to_html('graph.html')"
         )
