@@ -1,5 +1,5 @@
-"""Which operators autocast lowers or widens: the dtypes of their results, in both libraries, for the
-samples of PyTorch's own tests, of float32 and of bfloat16.
+"""Which operators autocast lowers or widens: the dtypes of their results, in both libraries, for
+the samples of PyTorch's own tests, of float32 and of bfloat16.
 
     python conformance/autocast.py [-v]
 

@@ -6,8 +6,6 @@ tests/test_distributions.py.
 writes tests/data/distributions.json. Needs torch. See record_nn.py for how programs show values.
 """
 
-
-
 from __future__ import annotations
 
 from record_nn import ROOT, recorder

@@ -22,7 +22,7 @@ def test_as_recorded(name):
 
 @pytest.mark.parametrize("alpha", [0.01, 0.3, 1.0, 2.5, 40.0, 3000.0])
 def test_gamma_samples_move_with_their_concentration(alpha):
-    """The quantile stays: against the derivative of SciPy's inverse of the distribution function."""
+    """The quantile stays: compared with the derivative of SciPy's quantiles."""
     special = pytest.importorskip("scipy.special")
     torch.manual_seed(0)
     c = torch.full((200,), alpha, dtype=torch.float64, requires_grad=True)
@@ -66,3 +66,17 @@ def test_modules_of_old_names():
     from leafgrad.distributions.normal import Normal
 
     assert Categorical is D.Categorical and Normal is D.Normal
+
+
+def test_copies_and_pickles():
+    import copy
+    import pickle
+
+    for d in (D.Gumbel(torch.zeros(2), 1.0), D.Normal(0.0, 1.0), D.Categorical(torch.ones(3)),
+              D.MultivariateNormal(torch.zeros(2), torch.eye(2))):  # fmt: skip
+        for other in (copy.deepcopy(d), pickle.loads(pickle.dumps(d))):
+            torch.manual_seed(0)
+            x = d.sample((2,))
+            torch.manual_seed(0)
+            assert torch.equal(other.sample((2,)), x)
+            assert torch.equal(other.log_prob(x), d.log_prob(x))

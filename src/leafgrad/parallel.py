@@ -16,6 +16,10 @@ import numpy as np
 SPLIT = 1 << 16  # elements from which on the work is shared
 _BLOCK = 1 << 16  # elements at a time: smaller blocks lose to handing over the lock
 
+# Allocated, never touched, freed: from then on glibc keeps what is freed for the next large array,
+# rather than to have the system map and clear it anew (docs/decisions/0011).
+del [np.empty((32 << 20) - (64 << 10), np.uint8)][:]
+
 _threads = os.cpu_count() or 1
 _pool: Any = None
 

@@ -7,8 +7,8 @@ from typing import Any
 from ..device import require_cpu
 from . import amp
 
-__all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name", "is_available",
-           "is_initialized", "manual_seed", "manual_seed_all", "synchronize"]  # fmt: skip
+__all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name",
+           "is_available", "is_initialized", "manual_seed", "manual_seed_all", "synchronize"]  # fmt: skip
 
 
 def is_available() -> bool:

@@ -162,8 +162,8 @@ class Binomial(_Odds, Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The same distribution for a larger batch."""
-        return self._expanded(_instance, batch_shape, total_count=self.total_count.expand(batch_shape),
-                              **self._expanded_odds(batch_shape))  # fmt: skip
+        return self._expanded(_instance, batch_shape, **self._expanded_odds(batch_shape),
+                              total_count=self.total_count.expand(batch_shape))  # fmt: skip
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:
@@ -191,7 +191,10 @@ class Binomial(_Odds, Distribution):
         with no_grad():
             counts = self.total_count.expand(shape)._array
             random = np.random.Generator(np.random.PCG64(int(default_generator.words64(1)[0])))
-            draw = lambda p: random.binomial(counts.astype(np.int64), p).astype(p.dtype)  # noqa: E731
+
+            def draw(p: Any) -> Any:
+                return random.binomial(counts.astype(np.int64), p).astype(p.dtype)
+
             return wrap(per_example(draw, self.probs.expand(shape)._array))
 
     def log_prob(self, value: Any) -> Any:
@@ -241,7 +244,7 @@ class Geometric(_Odds, Distribution):
             value = self.probs
             raise ValueError(
                 f"Expected parameter probs (Tensor of shape {tuple(value.shape)}) of distribution "
-                f"{self!r} to be positive but found invalid values:\n{value}"
+                f"{self!r} to be positive but found invalid values:\n{value[~(value > 0)]}"
             )
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
@@ -300,8 +303,8 @@ class NegativeBinomial(_Odds, Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The same distribution for a larger batch."""
-        return self._expanded(_instance, batch_shape, total_count=self.total_count.expand(batch_shape),
-                              **self._expanded_odds(batch_shape))  # fmt: skip
+        return self._expanded(_instance, batch_shape, **self._expanded_odds(batch_shape),
+                              total_count=self.total_count.expand(batch_shape))  # fmt: skip
 
     @property
     def mean(self) -> Any:

@@ -134,6 +134,9 @@ class _InverseTransform(Transform):
         super().__init__(cache_size=transform._cache_size)
         self._inv = transform
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
     @property
     def inv(self) -> Any:
         """The transform itself."""

@@ -1,4 +1,4 @@
-"""Adafactor: Adam's sizes of steps from the sums over rows and columns alone (Shazeer and Stern)."""
+"""Adafactor: Adam's sizes of steps from means over rows and columns alone (Shazeer and Stern)."""
 
 from __future__ import annotations
 
