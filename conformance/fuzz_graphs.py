@@ -446,7 +446,9 @@ class Writer:
                 return False
             return True
 
-        return self.some(fits if self.rng.random() < 0.98 else lambda t: not t.is_inference())
+        if sound(self.space[a]) and self.rng.random() < 0.02:
+            fits = sound
+        return self.some(fits)
 
     def binary(self) -> str | None:
         a = self.some()
@@ -821,6 +823,11 @@ def random_program(seed: str) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------- running
+
+
+def sound(tensor: torch.Tensor) -> bool:
+    """Whether nothing is wrong with an operand but perhaps its shape."""
+    return tensor.dtype.is_floating_point and not tensor.is_inference()
 
 
 def dense(tensor: torch.Tensor) -> bool:

@@ -22,7 +22,7 @@ import programs
 FUZZ_COUNT = {False: 300, True: 3000}  # programs of each fuzzer: as a rule, with --full
 FUZZ_SECONDS = 900.0
 # Fuzzers not yet without a difference: theirs are shown and counted, and do not fail the run.
-OPEN = {"fuzz_graphs.py"}
+OPEN = {"fuzz_compile.py"}
 _CLOSING = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 
 
@@ -67,6 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = opinfo.run(options)
     results += programs.run(options)
     passed, failed = fuzz(FUZZ_COUNT[options.full], options.self_test) if not options.k else (0, 0)
+    if not options.k and not options.self_test:
+        import checkpoints
+
+        found = checkpoints.check(carry.load())
+        print(*found, f"checkpoints: {len(found)} differences", sep="\n")
+        failed += len(found)
     if options.self_test:
         import faults
 

@@ -43,7 +43,12 @@ class Backward:
             begun.append(wrap(Captured(recorder, array, Storage(array, value))))
         places = [s.tensor for s in recorder.seen.values()
                   if s.tensor.requires_grad and s.tensor._array.dtype.kind == "f"]  # fmt: skip
-        found = grad(results, places, begun, retain_graph=True, allow_unused=True) if places else ()
+        try:
+            found: Any = grad(results, places, begun, retain_graph=True, allow_unused=True) \
+                if places else ()  # fmt: skip
+        except Exception as error:  # as it would be raised outside, when it comes to that
+            recorder.fail(f"a backward pass from its result fails: {str(error).splitlines()[0]}")
+            found = (None,) * len(places)
         self.targets, self.values, self.finals = [], [], []
         for tensor, g in zip(places, found, strict=True):
             if g is not None:

@@ -43,6 +43,8 @@ class Effects:
         self.checks: list[Fact] = []
         self.before: list[str] = []  # lines that name what the checks and the commit use
         self.commit: list[str] = []
+        self.counts: list[str] = []  # lines that find out the new version numbers
+        self.versions: dict[Input, str] = {}  # the version counters of inputs
         self.inputs: dict[Input, str] = {}
         self.bound: dict[str, Place] = {}  # names of arrays that belong to bound tensors
         self.finals: list[Any] = []  # per output, the real array that it became in the capture
@@ -51,7 +53,7 @@ class Effects:
         self.backward: Backward | None = None
         self._names: dict[int, str] = {}  # tensor -> the expression or local name for it
         self._roots: dict[int, str] = {}  # storage -> the expression for its array, after the run
-        self._versions: dict[int, str] = {}
+        self._versions: dict[int, str] = {}  # version counter -> the expression for it
         self._new = 0
         self.space = space = reach.space
         space.update(LEAF=LEAF, Tensor=Tensor, ViewEdge=ViewEdge, new=object.__new__, place=place)
@@ -140,6 +142,7 @@ class Effects:
                            array, place, True)  # fmt: skip
             if value is not None and value not in self.inputs:
                 self.inputs[value] = code
+                self.versions[value] = f"{name}._versions"
                 value.label = label
         edge = seen.edge
         if edge is LEAF:
@@ -247,8 +250,12 @@ class Effects:
             space["clock"] = clock
         if "tick = clock()" not in self.commit:
             self.commit.append("tick = clock()")
+        # The new count is found out before anything is written, so that these lines may run again.
+        number = f"c{len(self.counts)}" if versions.startswith(("o", "t")) else str(count)
+        if number != str(count):
+            self.counts.append(f"{number} = {versions}[0] + {count}")
         self.commit += [
-            f"v = {versions}; v[0] += {count}; v[1] = tick; v[3] = {self.reach.bind(mark)}",
+            f"v = {versions}; v[0] = {number}; v[1] = tick; v[3] = {self.reach.bind(mark)}",
             f"if (r := v[2]) is None: v[2] = [tick] * {count}",
             "elif len(r) > 127: v[2] = r[-64:]",
             "else: r.append(tick)" if count == 1 else f"else: r.extend([tick] * {count})",
@@ -298,8 +305,7 @@ class Effects:
         if array.startswith("r"):
             self.holders[int(array[1:])] = name
         if live:
-            self.live.append(tensor)
-            self.commit.append(f"{name}._edge = e{len(self.live) - 1}")
+            self.live.append(tensor)  # its edge comes when all results are there
         else:
             self.commit.append(f"{name}._edge = {self._edge(tensor, name)}")
         for attribute, value in tensor.__dict__.items():

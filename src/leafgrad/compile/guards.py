@@ -107,6 +107,7 @@ class Reach:
     """
 
     def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
+        self.function = function
         self.space: dict[str, Any] = {"unlike": unlike, "unlike_array": unlike_array}
         self.facts: list[Fact] = []
         self.tensors: dict[int, Place] = {}

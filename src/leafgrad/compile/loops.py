@@ -92,15 +92,27 @@ class Memory:
         found = function(dummy, *args, **kwargs)
         places = []
         for each in found if isinstance(found, (tuple, list)) else (found,):
+            if not each.size:
+                places.append(Memory(self.buffer, each.shape, dense(each.shape), self.offset))
+                continue
             if not np.may_share_memory(each, raw) or each.itemsize != item:
                 return None
-            offset = each.__array_interface__["data"][0] - begin if each.size else 0
+            offset = each.__array_interface__["data"][0] - begin
             if any(s % item for s in each.strides) or offset % item:
                 return None
             strides = tuple(s // item for s in each.strides)
             buffer = self.buffer
             places.append(Memory(buffer, each.shape, strides, self.offset + offset // item))
         return tuple(places) if isinstance(found, (tuple, list)) else places[0]
+
+
+def resolved(memory: Memory) -> tuple[int, Buffer]:
+    """The offset and the buffer of a place, through what became of it."""
+    offset, buffer = memory.offset, memory.buffer
+    while buffer.kind == "same":
+        offset += buffer.value.offset
+        buffer = buffer.value.buffer
+    return offset, buffer
 
 
 def order_of(shape: Any, strides: Any) -> list[int]:

@@ -227,6 +227,8 @@ class Lowering:
                 self._host(instr)
 
     def _host(self, instr: Instr) -> None:
+        for value in instr.values():
+            self._compute(value)
         self._read(instr.values())
         self.steps.append(Host(instr))
         self._done(instr)

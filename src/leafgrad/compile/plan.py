@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from ..duck import strided
 from ..graph import quiet
 from ..parallel import get_num_threads
 from . import blas, llvm, threads
-from .loops import Buffer, Host, Loop, Memory, Point, Product, order_of
+from .emit import write
+from .loops import Buffer, Host, Loop, Memory, Product, order_of, resolved
 from .lowering import Lowering
 from .program import Input, Mismatch, Program, Text, Value
 
@@ -30,17 +30,25 @@ class NumPyPlan:
     """A program run by NumPy: the lines of Python that do it, for a replay.
 
     run: lines that compute the outputs `r0`, `r1`... and what guards look at, `g0`, `g1`..., from
-    inputs given as expressions; commit: lines that write to the memory of inputs
+    inputs given as expressions; write: at most one line that computes the rest, and writes to the
+    memory of inputs: it cannot fail; commit: lines that write there too, and may run again
     """
 
-    def __init__(self, program: Program, inputs: dict[Any, str], space: dict[str, Any]) -> None:
+    def __init__(self, program: Program, inputs: dict[Any, str], space: dict[str, Any],
+                 name: str = "p", pooled: bool = True) -> None:  # fmt: skip
+        self.write: list[str] = []
         given = ", ".join(inputs[i] for i in program.inputs)
         outs = [f"r{n}" for n in range(len(program.outputs))]
         outs += [f"g{n}" for n in range(len(program.guards))]
-        space.update(run=program.compiled(), copyto=np.copyto, enter=quiet.enter,
+        space.update({f"{name}run": program.compiled()}, copyto=np.copyto, enter=quiet.enter,
                      leave=quiet.leave)  # fmt: skip
         left = f"[{', '.join(outs)}] = " if outs else ""
-        self.run = ["token = enter()", "try:", f"    {left}run({given})", "finally: leave(token)"]
+        self.run = [
+            "token = enter()",
+            "try:",
+            f"    {left}{name}run({given})",
+            "finally: leave(token)",
+        ]
         self.commit = [
             f"copyto({inputs[o.target]}, r{n})"
             for n, o in enumerate(program.outputs)
@@ -76,7 +84,7 @@ def address_of(array: Any) -> int:
     return ctypes.c_size_t.from_address(id(array) + _DATA).value
 
 
-def _pool(shape: Any, strides: Any, dtype: Any, table: Any, slot: int) -> Any:
+def _pool(shape: Any, strides: Any, dtype: Any, table: Any, slot: int, most: int) -> Any:
     """A function that gives an array for a result and enters its address: one that it gave before
     if nobody holds it any more, else a new one."""
     kept: list[tuple[Any, int]] = []
@@ -85,20 +93,25 @@ def _pool(shape: Any, strides: Any, dtype: Any, table: Any, slot: int) -> Any:
     packed, back = tuple(shape[d] for d in order), np.argsort(order)
     plain = order == list(range(len(shape)))
 
+    def fresh() -> Any:
+        array = np.empty(shape, dtype) if plain else np.transpose(np.empty(packed, dtype), back)
+        table[slot] = address_of(array)
+        return array
+
     def take() -> Any:
         for array, address in kept:
             if count(array) == alone:
                 table[slot] = address
                 return array
-        array = np.empty(shape, dtype) if plain else np.transpose(np.empty(packed, dtype), back)
-        table[slot] = address = address_of(array)
-        if len(kept) < 3:
-            kept.append((array, address))
+        array = fresh()
+        if len(kept) < most:
+            kept.append((array, table[slot]))
         return array
 
-    alone = -1
-    take()  # the first is held by `kept` alone: so many references has an array that is free
-    for array, _ in kept:
+    if not most:
+        return fresh
+    kept.append((fresh(), table[slot]))
+    for array, _ in kept:  # so many references has an array that is free
         alone = count(array)
     del array
     return take
@@ -108,8 +121,9 @@ class NativePlan:
     """A program run by machine code. See the module, and `NumPyPlan` for what it offers."""
 
     def __init__(self, program: Program, inputs: dict[Any, str], space: dict[str, Any],
-                 name: str = "p") -> None:  # fmt: skip
+                 name: str = "p", pooled: bool = True) -> None:  # fmt: skip
         self.program, self.inputs, self.space, self.name = program, inputs, space, name
+        self._pooled = pooled
         self.lowered = Lowering(program)
         self._slots: dict[Any, int] = {}
         self._kept: list[Any] = []  # arrays whose addresses are in the table
@@ -117,8 +131,6 @@ class NativePlan:
         self._text = Text(program, prefix=f"{name}_")
         self._made: dict[Value, str] = {}  # what NumPy computes -> its name
         self._allocate()
-        self.run: list[str] = []
-        self.commit: list[str] = []
         self._write()
 
     # Memory
@@ -152,7 +164,7 @@ class NativePlan:
         if isinstance(thing, str):
             key: Any = thing
         else:
-            memory, buffer = _resolved(thing)
+            memory, buffer = resolved(thing)
             offset += memory
             key = (buffer, offset)
         found = self._slots.get(key)
@@ -164,39 +176,39 @@ class NativePlan:
 
     def _write(self) -> None:
         lowered, program = self.lowered, self.program
-        pieces: list[str] = []
-        batch: list[Any] = []
         natives: list[Any] = []
+        lines: list[str] = []
+        batch: list[Any] = []
 
         def flush() -> None:
             if batch:
                 natives.append(list(batch))
-                pieces.append(f"{self.name}call{len(natives) - 1}({self.name}at)")
+                lines.append(f"{self.name}call{len(natives) - 1}({self.name}at)")
                 batch.clear()
 
-        split = lowered.commit if program.guards else -1
-        late: list[str] | None = None
-        for n, step in enumerate([*lowered.steps, None]):
-            if n == split and late is None:
+        for n, step in enumerate(lowered.steps):
+            if n == lowered.commit:  # from here on nothing fails, and memory of before is written
                 flush()
-                late, pieces = pieces, []
             if isinstance(step, Loop):
                 if step.size:
-                    batch.append(self._kernel(step))
+                    batch.append(write(self, step))
             elif isinstance(step, Product):
                 batch += self._product(step)
-            elif isinstance(step, Host):
+            else:
                 flush()
-                pieces += self._host(step)
+                lines += self._host(step)
+        early = len(lines) if len(lowered.steps) > lowered.commit else None
         flush()
-        pieces += self._by_numpy()
-        early = late if late is not None else pieces
-        self.run = [*self._bindings(), *early]
-        self.commit = pieces if late is not None else []
+        self.write = lines[early:] if early is not None else []
+        lines, more = lines[:early], self._by_numpy()
+        lines += [line for line in more if not line.startswith("copyto")]
+        self.commit = [line for line in more if line.startswith("copyto")]
+        lines = [*self._bindings(), *lines]
         if any(isinstance(s, Host) for s in lowered.steps):
             self.space.update(enter=quiet.enter, leave=quiet.leave)
-            self.run = ["token = enter()", "try:", *[f"    {line}" for line in self.run],
-                        "finally: leave(token)"]  # fmt: skip
+            lines = ["token = enter()", "try:", *[f"    {line}" for line in lines],
+                     "finally: leave(token)"]  # fmt: skip
+        self.run = lines
         for n, guard in enumerate(program.guards):
             self.run.append(f"g{n} = {self._expression(guard.value)}")
         self._link(natives)
@@ -235,7 +247,8 @@ class NativePlan:
             elif buffer.kind == "result":
                 number = buffer.value
                 place = self.lowered.places[number]
-                take = _pool(place.shape, place.strides, buffer.dtype, self.words, slot)
+                take = _pool(place.shape, place.strides, buffer.dtype, self.words, slot,
+                             3 if self._pooled else 0)  # fmt: skip
                 space[f"{name}take{number}"] = take
         self.rebind()
 
@@ -296,7 +309,7 @@ class NativePlan:
                 continue
             name = names[result]
             lines.append(f"if {name}.shape != {result.shape!r}: raise Mismatch")
-            if _resolved(self.lowered.memory[result])[1].kind != "odd":
+            if resolved(self.lowered.memory[result])[1].kind != "odd":
                 lines.append(f"copyto({self._expression(result)}, {name})")
         return lines
 
@@ -305,7 +318,7 @@ class NativePlan:
         if isinstance(value, Input):
             return self.inputs[value]
         memory = self.lowered.memory[value]
-        offset, buffer = _resolved(memory)
+        offset, buffer = resolved(memory)
         item = buffer.dtype.itemsize
         steps = tuple(s * item for s in memory.strides)
         if buffer.kind == "odd":
@@ -340,20 +353,6 @@ class NativePlan:
                     lines.append(f"copyto({self.inputs[output.target]}, {name})")
         return lines
 
-    # Kernels
-
-    def _kernel(self, loop: Loop) -> llvm.Kernel:
-        return _Writer(self, loop).kernel
-
-
-def _resolved(memory: Memory) -> tuple[int, Buffer]:
-    """The offset and the buffer of a place, through what became of it."""
-    offset, buffer = memory.offset, memory.buffer
-    while buffer.kind == "same":
-        offset += buffer.value.offset
-        buffer = buffer.value.buffer
-    return offset, buffer
-
 
 def _rounded(size: int) -> int:
     return -(-size // 64) * 64
@@ -368,211 +367,3 @@ def _merged(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             found.append((offset, size))
     return found
-
-
-class _Writer:
-    """Writes the kernel of one loop: which axes become loops, in what order, and their bodies."""
-
-    def __init__(self, plan: NativePlan, loop: Loop) -> None:
-        self.plan, self.loop = plan, loop
-        self.memory = plan.lowered.memory
-        self.kernel = llvm.Kernel()
-        self._values: dict[Any, Any] = {}
-        self._loops: dict[int, llvm.Loop] = {}  # axis (after merging) -> its loop
-        domain = loop.domain
-        reads = [self.memory[v] for v in loop.read() if v not in loop.points]
-        reads += [self.memory[o] for _, _, o, _, _ in loop.reduces if o not in loop.points]
-        reads += [self.memory[v] for v, _ in loop.stores if v not in loop.points]
-        reads += [m for m, _ in loop.copies]
-        reads += [self.memory[v] for value, _, _, some in loop.scatters for v in (value, *some)]
-        writes = [to for _, to in (*loop.stores, *loop.copies)]
-        writes += [self.memory[v] for v in loop.points if v in self.memory]
-        self._strides = {id(m): self._aligned(m.shape, m.strides) for m in (*reads, *writes)}
-        reduced: set[int] = set()
-        for value, _, _, axes, _ in loop.reduces:
-            if len(axes) == len(domain):
-                if loop.axes is None:
-                    reduced = set(range(len(domain)))
-            else:
-                reduced = set(axes)
-            memory = self.memory[value]
-            strides = memory.strides
-            if len(strides) != len(domain):
-                kept = iter(strides)
-                strides = tuple(0 if d in axes else next(kept) for d in range(len(domain)))
-            self._strides[id(memory)] = tuple(0 if d in axes else s for d, s in enumerate(strides))
-        # What is read or written at indices has strides along the rest of its axes.
-        for value, point in loop.points.items():
-            if point.source is not None:
-                source = self.memory[point.source]
-                self._strides["at", value] = self._along(source, point.places)
-        for value, to, places, _ in loop.scatters:
-            self._strides["to", value] = self._along(to, places)
-        self._axes(domain, reduced)
-        with ExitStack() as stack:
-            self._open(stack)
-
-    def _aligned(self, shape: Any, strides: Any) -> tuple[int, ...]:
-        """Strides along the axes of the domain, 0 where a place is broadcast."""
-        extra = len(self.loop.domain) - len(shape)
-        return (0,) * extra + tuple(0 if n == 1 else s for n, s in zip(shape, strides, strict=True))
-
-    def _along(self, memory: Memory, places: Any) -> tuple[int, ...]:
-        strides = [0] * len(self.loop.domain)
-        for (kind, number), stride in zip(places, memory.strides, strict=True):
-            if kind == "axis":
-                strides[number] = stride
-        return tuple(strides)
-
-    def _axes(self, domain: tuple[int, ...], reduced: set[int]) -> None:
-        """The loops, outermost first: (extent, whether reduced, strides by memory, whether vector).
-        Axes of size 1 are left out, neighbours made one where all memory allows."""
-        axes: list[list[Any]] = []
-        for d, n in enumerate(domain):
-            if n == 1:
-                continue
-            strides = {key: s[d] for key, s in self._strides.items()}
-            if (
-                axes
-                and axes[-1][1] is (d in reduced)
-                and all(axes[-1][2][key] == s * n for key, s in strides.items())
-            ):
-                axes[-1][0] *= n
-                axes[-1][2] = strides
-            else:
-                axes.append([n, d in reduced, strides, None])
-        best = max(range(len(axes)), key=lambda i: _worth(axes[i], i), default=None)
-        kept = [i for i, a in enumerate(axes) if not a[1]]
-        inner = [i for i, a in enumerate(axes) if a[1]]
-        if best is not None:
-            for group in (kept, inner):
-                if best in group:
-                    group.remove(best)
-                    group.append(best)
-            if best in kept and inner:
-                axes[best][3] = True
-        self._order = [axes[i] for i in (*kept, *inner)]
-        self._kept = len(kept)
-
-    def _open(self, stack: ExitStack) -> None:
-        """Open the loops and write what stands in them."""
-        kernel, loop = self.kernel, self.loop
-        outer = ExitStack()
-        opened: list[llvm.Loop] = []
-        for extent, _, _, vector in self._order[: self._kept]:
-            opened.append(outer.enter_context(kernel.loop(extent, vector=vector)))
-        inner = ExitStack()
-        for extent, _, _, vector in self._order[self._kept :]:
-            opened.append(inner.enter_context(kernel.loop(extent, vector=vector)))
-        self._opened = opened
-        for value, point in loop.points.items():
-            self._values[value] = self._computed(point) if point.source is None else \
-                self._gathered(value, point)  # fmt: skip
-            if value in self.memory:
-                self._put(self.memory[value], self._values[value], opened)
-        for value, to in loop.stores:
-            self._put(to, self._get(value, value.dtype), opened)
-        for source, to in loop.copies:
-            self._put(to, kernel.cast(self._load(source), to.dtype.name), opened)
-        for value, to, places, indices in loop.scatters:
-            at, inside = self._index(to, places, indices)
-            offset, buffer = _resolved(to)
-            array = kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
-            kernel.store(array, self._get(value, buffer.dtype), self._steps("to", opened, value),
-                         offset, at, inside, True)  # fmt: skip
-        sums: list[tuple[Value, Any, bool]] = []
-        for value, kind, operand, axes, dtype in loop.reduces:
-            every = len(axes) == len(loop.domain)
-            x = self._get(operand, dtype)
-            alone = not opened or (not every and self._kept == len(opened))
-            if alone:  # axes of size 1
-                sums.append((value, x, every))
-                continue
-            over = opened[0] if every else opened[self._kept]
-            sums.append((value, kernel.reduce(kind, x, over), every))
-        inner.close()
-        for value, total, every in sums:
-            if not every:
-                self._put(self.memory[value], total, opened[: self._kept])
-        outer.close()
-        for value, total, every in sums:
-            if every:
-                self._put(self.memory[value], total, [])
-
-    def _index(self, memory: Memory, places: Any, indices: Any) -> tuple[Any, Any]:
-        """Where indices lead in memory, in elements, and whether that is inside."""
-        kernel = self.kernel
-        zero = kernel.const(0, "int64")
-        at = inside = None
-        for (kind, number), stride, n in zip(places, memory.strides, memory.shape, strict=True):
-            if kind != "index":
-                continue
-            size = kernel.const(n, "int64")
-            index = self._get(indices[number], np.dtype(np.int64))
-            index = kernel.op("where", kernel.op("less", index, zero),
-                              kernel.op("add", index, size), index)  # fmt: skip
-            fits = kernel.op("logical_and", kernel.op("greater_equal", index, zero),
-                             kernel.op("less", index, size))  # fmt: skip
-            inside = fits if inside is None else kernel.op("logical_and", inside, fits)
-            step = kernel.op("multiply", index, kernel.const(stride, "int64"))
-            at = step if at is None else kernel.op("add", at, step)
-        return at, inside
-
-    def _gathered(self, value: Value, point: Point) -> Any:
-        """Elements at indices; those out of bounds, which a guard refuses, are not touched."""
-        memory = self.memory[point.source]
-        at, inside = self._index(memory, point.places, point.operands)
-        offset, buffer = _resolved(memory)
-        array = self.kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
-        steps = self._steps("at", self._opened, value)
-        return self.kernel.load(array, steps, offset, at, inside)
-
-    def _computed(self, point: Point) -> Any:
-        kernel = self.kernel
-        operands = [self._get(o, k) for o, k in zip(point.operands, point.kinds, strict=True)]
-        return operands[0] if point.op == "copy" else kernel.op(point.op, *operands)
-
-    def _get(self, operand: Any, dtype: Any) -> Any:
-        """An operand in a dtype."""
-        kernel = self.kernel
-        if not isinstance(operand, Value):
-            if isinstance(operand, np.generic):
-                operand = operand.item()
-            if dtype.kind == "f":
-                operand = float(operand)
-            elif dtype.kind in "iu":
-                operand = int(operand)
-            return kernel.const(operand, dtype.name)
-        found = self._values.get(operand)
-        if found is None:
-            found = self._values[operand] = self._load(self.memory[operand])
-        return kernel.cast(found, dtype.name)
-
-    def _load(self, memory: Memory) -> Any:
-        offset, buffer = _resolved(memory)
-        kernel = self.kernel
-        if buffer.kind == "const" and buffer.size == 1:
-            return kernel.const(buffer.value.array.item(), buffer.dtype.name)
-        if buffer.kind == "input" and self.plan.inputs[buffer.value].startswith("float64("):
-            return kernel.scalar(self.plan.slot(memory), "float64")
-        array = kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
-        return kernel.load(array, self._steps(memory, self._opened), offset)
-
-    def _put(self, memory: Memory, value: Any, opened: Any) -> None:
-        offset, buffer = _resolved(memory)
-        array = self.kernel.array(self.plan.slot(Memory(buffer, (), ())), buffer.dtype.name)
-        value = self.kernel.cast(value, buffer.dtype.name)
-        self.kernel.store(array, value, self._steps(memory, opened), offset)
-
-    def _steps(self, memory: Any, opened: Any, value: Any = None) -> dict[Any, int]:
-        """The strides of a place along the loops; "at" or "to": of what a value is gathered from,
-        or added to."""
-        key: Any = id(memory) if value is None else (memory, value)
-        return {loop: axis[2][key] for loop, axis in zip(opened, self._order, strict=False)}
-
-
-def _worth(axis: list[Any], position: int) -> tuple[int, int]:
-    """How good an axis is for vectors: how much memory lies along it without gaps."""
-    plain = sum(1 for s in axis[2].values() if s == 1)
-    gathers = sum(1 for s in axis[2].values() if s not in (0, 1))
-    return (plain * 2 - gathers) * min(axis[0], 16), position

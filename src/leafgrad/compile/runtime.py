@@ -20,31 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import get_default_dtype
 from ..graph.modes import OFF, ON, current
 from ..graph.source import Source
-from ..tensor import Tensor
-from . import llvm
 from .capture import Recorder
 from .effects import Effects
-from .guards import Fact, Reach, shown, unlike, why
-from .passes import simplified
-from .plan import NativePlan, NumPyPlan
+from .guards import Reach, unlike, why
 from .program import Const, Program, Value
+from .trace import MISS, Trace
 from .watch import get_state, recording, set_state
 
 __all__ = ["CompileWarning", "Compiled", "Trace"]
 
-MISS = object()
-_ERRORS = (AttributeError, LookupError, TypeError, ValueError)  # of a check whose object is gone
-
 
 class CompileWarning(UserWarning):
     """A function runs eagerly although it was to be compiled; the message says why."""
-
-
-def _wrapped(condition: str) -> str:
-    return f"({condition})" if " and " in condition or " or " in condition else condition
 
 
 def plain_mode() -> bool:
@@ -59,10 +48,12 @@ class Compiled:
     """A function that is captured and replayed. See `leafgrad.compile`."""
 
     def __init__(self, function: Callable[..., Any], *, fullgraph: bool = False,
-                 explain: bool = False, most: int = 8) -> None:  # fmt: skip
+                 explain: bool = False, native: bool = True,
+                 most: int = 8) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
         self._function = function
-        self._fullgraph, self._explain, self._most = fullgraph, explain, most
+        self._fullgraph, self._native, self._most = fullgraph, native, most
+        self._tell = print if explain else None
         self._traces: list[Trace] = []
         self._given_up: str | None = None
         self._why = "it was not called yet"
@@ -74,7 +65,7 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         traces = self._traces
         if traces and traces[0].checked and recording() is None:
-            result = traces[0].step(args, kwargs)  # type: ignore[misc]
+            result = traces[0].step(args, kwargs)
             if result is not MISS:
                 return result
         return self._slowly(args, kwargs)
@@ -92,7 +83,7 @@ class Compiled:
             self._traces.insert(0, trace)
             if not trace.checked:
                 return self._check(trace, args, kwargs)
-            result = trace.step(args, kwargs)  # type: ignore[misc]
+            result = trace.step(args, kwargs)
             if result is not MISS:
                 self._why = f"replayed, after another trace: {reason}"
                 return result
@@ -135,14 +126,17 @@ class Compiled:
                 self._give_up(f"it changes Python's state: {told}")
             return result, None
         self._unkept = 0
-        return result, Trace(recorder, reach, effects)
+        return result, Trace(recorder, reach, effects, self._native, self._tell)
 
     def _check(self, trace: Trace, args: Any, kwargs: Any) -> Any:
         """The second run of a trace: for real, and compared with a replay."""
         trace.build()
         states = [(g, get_state(g)) for g in trace.generators]
-        arrays = trace.arrays(args, kwargs)  # type: ignore[misc]
-        outs = trace.values(args, kwargs)  # type: ignore[misc]
+        arrays = trace.arrays(args, kwargs)
+        outs = trace.values(args, kwargs)
+        backward = trace.effects.backward
+        if outs is not MISS and backward is not None:
+            outs = [*outs[: trace.count], *trace.gradients(outs, arrays)]
         for generator, state in states:
             set_state(generator, state)
         self._traces.remove(trace)
@@ -154,7 +148,7 @@ class Compiled:
             self._why = f"captured: {trace.reason}"
             return result
         difference = unequal(trace.program, again.program) or self._compared(
-            trace.program, arrays, outs, again.effects.finals, states
+            trace, arrays, outs, again, states
         )
         if difference is not None:
             self._give_up(difference)
@@ -164,9 +158,13 @@ class Compiled:
         self._why = "replayed, and run for real to compare"
         return result
 
-    def _compared(self, program: Program, arrays: Any, mine: Any, real: Any,
+    def _compared(self, trace: Trace, arrays: Any, mine: Any, again: Trace,
                   states: Any) -> str | None:  # fmt: skip
         """Whether a replay gave the real results, to rounding; where not, in words."""
+        program, real = trace.program, list(again.effects.finals)
+        if again.effects.backward is not None:
+            real += again.effects.backward.finals
+            arrays = [*arrays, *(np.ones(v.shape, v.dtype) for v in again.effects.backward.seeds)]
         tolerance = coarsest(program)
         wrong = [n for n, (a, b) in enumerate(zip(mine, real, strict=True))
                  if apart(a, b, tolerance)]  # fmt: skip

@@ -82,9 +82,9 @@ class Trace:
         checks, run, undo = self._checks(), self._run(program, plan), self._undo()
         commit = [*effects.commit, *self._hung(parts)]
         self.step = self._function("step", "args, kwargs", [
-            *checks, "halted = None", "acquire()", "try:",
-            *indented(run), *indented(held_up(plan.commit)),
-            *indented(repeated([*commit, f"result = {effects.result}"])),
+            *checks, "halted = None", "acquire()", "try:", *indented(effects.counts),
+            *indented(run), *indented(held_up(plan.write)),
+            *indented(repeated([*plan.commit, *commit, f"result = {effects.result}"])),
             "finally: release()", "if halted is not None: raise halted", "return result",
         ])  # fmt: skip
         # The same without effects: what is written to is put back.
@@ -98,7 +98,7 @@ class Trace:
         self.arrays = self._function("arrays", "args, kwargs", [*checks, arrays])
         self.values = self._function("values", "args, kwargs", [
             *checks, *[f"k{n} = array({code})" for n, code in written.items()], "acquire()", "try:",
-            *indented([*run, *plan.commit]), f"    return [{', '.join(outs)}]", "finally:",
+            *indented([*run, *plan.write, *plan.commit]), f"    return [{', '.join(outs)}]", "finally:",
             "    release()", *indented(undo),
             *[f"    copyto({code}, k{n})" for n, code in written.items()],
         ])  # fmt: skip
@@ -138,7 +138,7 @@ class Trace:
             name = self.reach.bind(generator)
             lines.append(f"s{name} = get_state({name})")
         undo = indented(self._undo())
-        lines += ["try:", *indented(held_up(plan.run) if not plan.commit else plan.run or ["pass"])]
+        lines += ["try:", *indented(plan.run or ["pass"])]
         lines += ["except Exception as error:", *undo,
                   "    trace.reason = f'a computation failed: {error}'", "    return MISS"]  # fmt: skip
         for n, guard in enumerate(program.guards):
@@ -161,14 +161,14 @@ class Trace:
             seeds = len(backward.seeds)
             codes[value] = f"s{n}" if n < seeds else f"h{n - seeds}"
         plan = self._plan(parts.backward, codes, "q", pooled=False)
-        seeds = ", ".join(f"s{n}" for n in range(len(backward.seeds)))
+        given = ", ".join(f"s{n}" for n in range(len(backward.seeds)))
         held = ", ".join(f"h{n}" for n in range(len(parts.given) - len(backward.seeds)))
         outs = ", ".join(f"r{n}" for n in range(len(parts.backward.outputs)))
         lock = threading.Lock()
         space.update(hang=hang, acquire_back=lock.acquire, release_back=lock.release)
         self.back = self._function("back", "seeds, held", [
-            f"[{seeds}] = seeds", f"[{held}] = held", "acquire_back()", "try:",
-            *indented([*plan.run, *plan.commit, "pass"]), "finally: release_back()",
+            f"[{given}] = seeds", f"[{held}] = held", "acquire_back()", "try:",
+            *indented([*plan.run, *plan.write, "pass"]), "finally: release_back()",
             f"return ({outs},)",
         ])  # fmt: skip
         saved = [f"r{n}" for n in parts.saved] + [effects.inputs[v] for v in parts.inputs]
@@ -289,7 +289,7 @@ class Trace:
 
 
 def indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
+    return [f"    {part}" for line in lines for part in line.split("\n")]
 
 
 def _joined(parts: list[str]) -> str:
@@ -301,11 +301,9 @@ def _wrapped(condition: str) -> str:
 
 
 def held_up(lines: list[str]) -> list[str]:
-    """Lines the last of which writes to memory: an interrupt waits until all is done. (It comes
-    when the machine code has returned.)"""
-    if not lines:
-        return []
-    return [*lines[:-1], f"try: {lines[-1]}", "except KeyboardInterrupt as stop: halted = stop"]
+    """A line that writes to memory: an interrupt, which comes when the machine code has returned,
+    waits until all is done."""
+    return [f"try: {line}\nexcept KeyboardInterrupt as stop: halted = stop" for line in lines]
 
 
 def repeated(lines: list[str]) -> list[str]:

@@ -409,6 +409,7 @@ def _outputs(node: Any, inputs: Any, outs: Any, recording: bool, separate: bool)
             t = _uncarried(out, is_input, modified)
         elif modified:
             _check_dirty(out, is_input, several)
+            out._grad = None
             if several:
                 out._edge = Output(node, number)
             else:

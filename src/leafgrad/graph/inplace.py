@@ -256,8 +256,10 @@ def check_writable(tensor: Any, recording: bool, name: str = "", others: Any = (
         check_leaf(tensor)
     array = tensor._array
     if array.__class__ is np.ndarray:
-        itself = name == "copy" and others[0] is tensor  # x.copy_(x) writes nothing
-        if 0 in array.strides and array.size and name not in _IDEMPOTENT and not itself:
+        if (
+            0 in array.strides and array.size and name not in _IDEMPOTENT
+            and not (name == "copy" and same_memory(tensor, others[0]))
+        ):  # fmt: skip
             check_expanded(array, name)
         for t in others:
             if isinstance(t, Tensor) and t._array.__class__ is np.ndarray:
@@ -269,6 +271,17 @@ def check_writable(tensor: Any, recording: bool, name: str = "", others: Any = (
             "a clone to get a normal tensor before doing inplace update.See "
             "https://github.com/pytorch/rfcs/pull/17 for more details.",
         )
+
+
+def same_memory(one: Tensor, other: Any) -> bool:
+    """Whether two tensors are the same elements, so that to copy one to the other writes nothing."""
+    if one is other:
+        return True
+    a, b = one._array, other._array if isinstance(other, Tensor) else None
+    return (
+        b.__class__ is np.ndarray and a.dtype == b.dtype and address(a) == address(b)
+        and a.shape == b.shape and a.strides == b.strides
+    )  # fmt: skip
 
 
 def check_expanded(array: Any, name: str) -> None:
@@ -418,6 +431,8 @@ def write(made: Any, self: Any, others: tuple[Any, ...], params: tuple[Any, ...]
         for _, kind, place in made.plan(need):  # what will be saved must allow it
             if kind == "tensor" and place and isinstance(others[place - 1], Tensor):
                 check_inference(others[place - 1])
+    elif mode.grad and made.name == "copy" and others[0].requires_grad:
+        others = (wrap(others[0]._array),)  # into integers: whatever its history is
     check_writable(self, False, made.name, others)
     before = self
     if recording or mode.transforms is not None:

@@ -51,7 +51,18 @@ from . import anomaly
 from .cut import lost
 from .inplace import APART, check_expanded, check_overlap, store, view_of
 from .modes import OFF, ON, current, switch
-from .node import NOWHERE, Fixed, Freed, Node, Output, clock, fail_freed, has_edge, shape_dtype
+from .node import (
+    NOWHERE,
+    TENSOR,
+    Fixed,
+    Freed,
+    Node,
+    Output,
+    clock,
+    fail_freed,
+    has_edge,
+    shape_dtype,
+)
 from .quiet import enter, leave
 from .saved import Packs, bump, check_inference, fail_modified
 from .source import INTERNAL, fail, failure, here, user_frame
@@ -1047,10 +1058,11 @@ def _input(node: Any, name: str, tensor: Any, recorded: bool) -> Any:
     if tensor._versions[TICK] > node.seq:
         fail_modified(node, name, tensor)
         if recorded and not has_edge(tensor):  # it was detached in place since
-            was = wrap(tensor._array)
-            was._versions = tensor._versions
-            was._edge = Fixed(node.next[node.op.tensors.index(name)])
-            return was
+            edge = node.next[node.op.tensors.index(name)]
+            if edge is not None and edge._kind != TENSOR:
+                was = wrap(tensor._array)
+                was._edge, was._versions = Fixed(edge), tensor._versions
+                return was
     return tensor if recorded else tensor._array
 
 

@@ -366,6 +366,30 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return choose(condition, self, other)
 
 
+def _one_dtype(input: Any, other: Any) -> Any:
+    """Operands in the dtype in which they were compared. (NumPy's is another for float32[n] and
+    float64[].)"""
+    if (
+        isinstance(input, np.ndarray)
+        and isinstance(other, np.ndarray)
+        and input.dtype != other.dtype
+    ):
+        kind = result_dtype((input, other)).numpy
+        return input.astype(kind), other.astype(kind)
+    return input, other
+
+
+def _first(wins: Any, input: Any, other: Any) -> Any:
+    """Where the first operand was taken, because it wins or the second is NaN."""
+    input, other = _one_dtype(input, other)
+    return wins(input, other) | np.isnan(other)
+
+
+def _halved(g: Any, loses: Any, input: Any, other: Any) -> Any:
+    """The gradient where an operand does not lose; half of it where both are equal."""
+    return np.where(input == other, g / 2, kept(g, ~loses(input, other)))
+
+
 @op(promote="same", check=refuse("c", "maximum not implemented for complex tensors.", RuntimeError))
 def maximum(input, other):
     """The larger of two, elementwise; NaN where one is NaN. Where both are equal each gets half of
@@ -374,8 +398,8 @@ def maximum(input, other):
 
 
 maximum.vjp(
-    input=lambda g, input, other: np.where(input == other, g / 2, kept(g, ~(input < other))),
-    other=lambda g, input, other: np.where(input == other, g / 2, kept(g, ~(input > other))),
+    input=lambda g, input, other: _halved(g, np.less, *_one_dtype(input, other)),
+    other=lambda g, input, other: _halved(g, np.greater, *_one_dtype(input, other)),
 )
 
 
@@ -387,8 +411,8 @@ def minimum(input, other):
 
 
 minimum.vjp(
-    input=lambda g, input, other: np.where(input == other, g / 2, kept(g, ~(input > other))),
-    other=lambda g, input, other: np.where(input == other, g / 2, kept(g, ~(input < other))),
+    input=lambda g, input, other: _halved(g, np.greater, *_one_dtype(input, other)),
+    other=lambda g, input, other: _halved(g, np.less, *_one_dtype(input, other)),
 )
 
 
@@ -399,8 +423,8 @@ def fmax(input, other):
 
 
 fmax.vjp(
-    input=lambda g, input, other: kept(g, (input >= other) | np.isnan(other)),
-    other=lambda g, input, other: kept(g, ~((input >= other) | np.isnan(other))),
+    input=lambda g, input, other: kept(g, _first(np.greater_equal, input, other)),
+    other=lambda g, input, other: kept(g, ~_first(np.greater_equal, input, other)),
 )
 
 
@@ -411,8 +435,8 @@ def fmin(input, other):
 
 
 fmin.vjp(
-    input=lambda g, input, other: kept(g, (input <= other) | np.isnan(other)),
-    other=lambda g, input, other: kept(g, ~((input <= other) | np.isnan(other))),
+    input=lambda g, input, other: kept(g, _first(np.less_equal, input, other)),
+    other=lambda g, input, other: kept(g, ~_first(np.less_equal, input, other)),
 )
 
 
